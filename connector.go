@@ -1,0 +1,320 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/interledger-go/connector/account"
+	"github.com/interledger-go/connector/backend"
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/middleware"
+	"github.com/interledger-go/connector/plugin"
+)
+
+// Connector forwards packets between accounts. Make one with New, add
+// accounts before or while it runs, and run it once.
+//
+// All methods may be called concurrently.
+type Connector struct {
+	config   Config
+	identity atomic.Pointer[identity]
+	router   *Router
+	logger   *slog.Logger
+	now      func() time.Time
+	observer backend.Observer // nil when the backend wants no news
+	flights  sync.Pool        // of *flight
+
+	lateFulfills      atomic.Uint64
+	unexpectedReplies atomic.Uint64
+
+	mu      sync.Mutex // guards links, phase; never held while a packet moves
+	links   map[string]*link
+	phase   phase
+	closing sync.WaitGroup // links whose last packets are still in flight
+}
+
+// identity is who the connector is in the network.
+type identity struct {
+	address ilp.Address
+	network string // of address; see network
+}
+
+// phase is what a connector is at; it only grows.
+type phase int
+
+const (
+	phaseNew phase = iota
+	phaseRunning
+	phaseStopping
+)
+
+var (
+	// ErrStopped is returned by a connector that has stopped, or is about to.
+	ErrStopped = errors.New("connector: stopped")
+	// ErrUnknownAccount is wrapped by errors about an account id that the
+	// connector does not have.
+	ErrUnknownAccount = errors.New("unknown account")
+	// ErrDuplicateAccount is wrapped by errors about an account id, or a
+	// child's address segment, that the connector has already.
+	ErrDuplicateAccount = errors.New("duplicate account")
+)
+
+var _ middleware.Host = (*Connector)(nil)
+
+// New makes a connector, or says everything that is wrong with config. It
+// opens nothing and starts nothing: Run does.
+func New(config Config) (*Connector, error) {
+	config.Middleware = slices.Clone(config.Middleware)
+	config.Routes = slices.Clone(config.Routes)
+	address, err := config.check()
+	if err != nil {
+		return nil, err
+	}
+	c := &Connector{
+		config: config,
+		router: newRouter(&config, address, config.Logger),
+		logger: config.Logger,
+		now:    config.Now,
+		links:  make(map[string]*link),
+	}
+	c.identity.Store(&identity{address: address, network: network(address)})
+	c.observer, _ = config.Backend.(backend.Observer)
+	c.flights.New = func() any { return &flight{c: c} }
+	return c, nil
+}
+
+// Address is the connector's own address.
+func (c *Connector) Address() ilp.Address { return c.identity.Load().address }
+
+// Now is the connector's clock.
+func (c *Connector) Now() time.Time { return c.now() }
+
+// Logger is where the connector writes what an operator should know.
+func (c *Connector) Logger() *slog.Logger { return c.logger }
+
+// Router tells the ways of packets.
+func (c *Connector) Router() *Router { return c.router }
+
+// AddAccount adds an account, and opens its plugin if the connector runs;
+// otherwise Run does. ctx bounds the call alone. An account that cannot be
+// added leaves nothing behind, and its plugin unopened; one whose plugin
+// cannot be opened is removed again and its plugin closed.
+func (c *Connector) AddAccount(ctx context.Context, a Account) error {
+	if err := a.Validate(); err != nil {
+		return fmt.Errorf("connector: %w", err)
+	}
+	l, running, err := c.addLink(a)
+	if err != nil || !running {
+		return err
+	}
+	if err := l.open(ctx); err != nil {
+		if _, gone := c.takeLink(a.ID); gone != nil {
+			return err // removed meanwhile, by whoever did that
+		}
+		l.draining.Store(true)
+		err = errors.Join(err, l.close())
+		c.finish(l)
+		return err
+	}
+	return nil
+}
+
+// addLink makes the link of a and lets packets be routed to it.
+func (c *Connector) addLink(a Account) (l *link, running bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase == phaseStopping {
+		return nil, false, fmt.Errorf("connector: account %q: %w", a.ID, ErrStopped)
+	}
+	if c.links[a.ID] != nil {
+		return nil, false, fmt.Errorf("connector: account %q: ID: %w: remove the other one first, or choose another id", a.ID, ErrDuplicateAccount)
+	}
+	for _, other := range c.links {
+		if a.Relation == account.Child && other.account.Relation == account.Child && other.account.Segment() == a.Segment() {
+			return nil, false, fmt.Errorf("connector: account %q: AddressSegment: %w: account %q has the segment %q: set another one",
+				a.ID, ErrDuplicateAccount, other.account.ID, a.Segment())
+		}
+	}
+	l, err = newLink(c, a)
+	if err != nil {
+		return nil, false, fmt.Errorf("connector: %w", err)
+	}
+	c.links[a.ID] = l
+	c.router.add(l)
+	return l, c.phase == phaseRunning, nil
+}
+
+// takeLink takes the link out: nothing is routed to it any more. Whoever took
+// it drains, closes and finishes it.
+func (c *Connector) takeLink(id string) (*link, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase == phaseStopping { // stop has them all
+		return nil, fmt.Errorf("connector: account %q: %w", id, ErrStopped)
+	}
+	l := c.links[id]
+	if l == nil {
+		return nil, fmt.Errorf("connector: account %q: %w", id, ErrUnknownAccount)
+	}
+	delete(c.links, id)
+	c.router.remove(l)
+	c.closing.Add(1) // until finish; never once stop waits
+	return l, nil
+}
+
+// RemoveAccount takes no new packets from the account and routes none to it,
+// waits for those in flight to be answered, at most until ctx ends or
+// Config.DrainTimeout has passed, and closes its plugin. Packets that are
+// still in flight then are answered by the closing of the plugin, or, if they
+// came from the account, run to their end behind it.
+func (c *Connector) RemoveAccount(ctx context.Context, id string) error {
+	l, err := c.takeLink(id)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.config.DrainTimeout)
+	defer cancel()
+	if err := l.drain(ctx); err != nil {
+		c.logger.Warn("account removed with packets in flight", slog.String("account", id), slog.Any("error", err))
+	}
+	err = l.close()
+	c.finish(l)
+	return err
+}
+
+// finish closes the stages of a link that takes no packets any more, once
+// its last packet has been answered. The packets from it may be with other
+// links, and are bounded by their expiry.
+func (c *Connector) finish(l *link) {
+	go func() {
+		defer c.closing.Done()
+		l.finish()
+	}()
+}
+
+// Run opens the plugins of all accounts and forwards packets until ctx is
+// done. Then it takes no new packets, waits for those in flight, at most for
+// Config.DrainTimeout, closes the plugins, and returns nil. The Store is the
+// host's to close, afterwards.
+//
+// It returns an error if a plugin cannot be opened (those opened are closed
+// again), if one cannot be closed, or if it is called twice.
+func (c *Connector) Run(ctx context.Context) error {
+	links, err := c.start()
+	if err != nil {
+		return err
+	}
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	if runner, ok := c.config.Backend.(backend.Runner); ok {
+		background.Go(func() {
+			if err := runner.Run(running); err != nil && running.Err() == nil {
+				c.logger.Error("the backend has stopped", slog.Any("error", err))
+			}
+		})
+	}
+	err = c.openAll(ctx, links)
+	if err == nil {
+		c.logger.Info("connector runs", slog.String("address", c.Address().String()), slog.Int("accounts", len(links)))
+		<-ctx.Done()
+	}
+	err = errors.Join(err, c.stop())
+	cancel()
+	background.Wait()
+	return err
+}
+
+func (c *Connector) start() ([]*link, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != phaseNew {
+		return nil, errors.New("connector: Run was called before: make a new connector to run again")
+	}
+	c.phase = phaseRunning
+	return c.sortedLinks(), nil
+}
+
+// sortedLinks gives the links by account id. The caller holds mu.
+func (c *Connector) sortedLinks() []*link {
+	links := make([]*link, 0, len(c.links))
+	for _, id := range slices.Sorted(maps.Keys(c.links)) {
+		links = append(links, c.links[id])
+	}
+	return links
+}
+
+func (c *Connector) openAll(ctx context.Context, links []*link) error {
+	var faults []error
+	for _, l := range links {
+		faults = append(faults, l.open(ctx))
+	}
+	return errors.Join(faults...)
+}
+
+// stop drains and closes all links.
+func (c *Connector) stop() error {
+	c.mu.Lock()
+	c.phase = phaseStopping
+	links := c.sortedLinks()
+	c.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(context.Background(), c.config.DrainTimeout)
+	defer cancel()
+	for _, l := range links {
+		l.draining.Store(true)
+	}
+	for _, l := range links {
+		if err := l.drain(ctx); err != nil {
+			c.logger.Warn("stopping with packets in flight", slog.String("account", l.account.ID), slog.Any("error", err))
+		}
+	}
+	faults := make([]error, 0, len(links))
+	for _, l := range links {
+		faults = append(faults, l.close())
+		c.router.remove(l)
+	}
+	for _, l := range links {
+		l.finish()
+	}
+	c.closing.Wait()
+	return errors.Join(faults...)
+}
+
+// SendMoney settles with an account: m goes through the stages for outgoing
+// money and is paid by the account's plugin. For errors see
+// plugin.MoneySender.
+func (c *Connector) SendMoney(ctx context.Context, id string, m Money) error {
+	c.mu.Lock()
+	l := c.links[id]
+	c.mu.Unlock()
+	if l == nil {
+		return fmt.Errorf("connector: account %q: %w: %w", id, ErrUnknownAccount, plugin.ErrNotSent)
+	}
+	return l.sendMoney(ctx, m)
+}
+
+// foreign reports whether address is of the test network while we are on the
+// live one, or the other way round: a node is never on both (NODE-14).
+func (c *Connector) foreign(address ilp.Address) bool {
+	theirs, ours := network(address), c.identity.Load().network
+	return theirs != ours && theirs != "" && ours != ""
+}
+
+// network is "g" for live addresses, "test" for those of test networks, and
+// empty for all others.
+func network(address ilp.Address) string {
+	switch scheme := address.Scheme(); scheme {
+	case "g":
+		return "g"
+	case "test", "test1", "test2", "test3":
+		return "test"
+	}
+	return ""
+}

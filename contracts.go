@@ -1,0 +1,40 @@
+package connector
+
+import (
+	"github.com/interledger-go/connector/account"
+	"github.com/interledger-go/connector/backend"
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/middleware"
+	"github.com/interledger-go/connector/plugin"
+	"github.com/interledger-go/connector/store"
+)
+
+// The contracts under the names that a host reads them by. Each is described
+// where it is defined, with a checklist for those who implement it.
+type (
+	// Account describes a counterparty.
+	Account = account.Account
+	// Relation is who a counterparty is to us: Child, Peer or Parent.
+	Relation = account.Relation
+	// RateLimit bounds the packets of an account.
+	RateLimit = account.RateLimit
+	// Asset is the unit of an account's amounts.
+	Asset = ilp.Asset
+	// Plugin is a link to a counterparty.
+	Plugin = plugin.Plugin
+	// Money is a settlement.
+	Money = plugin.Money
+	// Backend is a source of rates.
+	Backend = backend.Backend
+	// Store keeps what must survive.
+	Store = store.Store
+	// Middleware stands around the packets and money of every account.
+	Middleware = middleware.Middleware
+)
+
+// The relations of an account.
+const (
+	Child  = account.Child
+	Peer   = account.Peer
+	Parent = account.Parent
+)

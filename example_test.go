@@ -1,0 +1,173 @@
+package connector_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+	"time"
+
+	"github.com/interledger-go/connector"
+	"github.com/interledger-go/connector/backend/onetoone"
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/middleware"
+	"github.com/interledger-go/connector/plugin/btp"
+	"github.com/interledger-go/connector/plugin/inproc"
+	"github.com/interledger-go/connector/store/memstore"
+)
+
+// A program embeds a connector, has an account on it, and pays another
+// account through it.
+func Example() {
+	ctx, stop := context.WithCancel(context.Background())
+
+	rates, err := onetoone.New(onetoone.Options{Spread: "0.01"}) // the connector keeps one percent
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := connector.New(connector.Config{
+		Address:    "test.alice",
+		Store:      memstore.New(),
+		Backend:    rates,
+		Middleware: middleware.Standard(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// Two accounts inside this very program.
+	wallet, walletEnd := inproc.Pipe()
+	shop, shopEnd := inproc.Pipe()
+	for id, end := range map[string]*inproc.End{"wallet": walletEnd, "shop": shopEnd} {
+		err := c.AddAccount(ctx, connector.Account{
+			ID:       id,
+			Relation: connector.Child,
+			Asset:    connector.Asset{Code: "USD", Scale: 9},
+			Plugin:   end,
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	running := make(chan error)
+	go func() { running <- c.Run(ctx) }()
+
+	// The shop fulfils what it is paid. Both sides know the secret.
+	secret := ilp.Fulfillment{1, 2, 3}
+	shop.Handle(func(ctx context.Context, p *ilp.Prepare) ilp.Reply {
+		fmt.Println("the shop is offered", p.Amount)
+		return &ilp.Fulfill{Fulfillment: secret, Data: []byte("thank you")}
+	})
+	fulfill, err := wallet.Send(ctx, &ilp.Prepare{
+		Amount:      1000,
+		Destination: ilp.MustParseAddress("test.alice.shop.order-17"),
+		Condition:   secret.Condition(),
+		ExpiresAt:   time.Now().Add(30 * time.Second),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("the shop says %s\n", fulfill.Data)
+
+	stop() // drains what is in flight
+	if err := <-running; err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// the shop is offered 990
+	// the shop says thank you
+}
+
+// Peers and children join over BTP: the connector dials one, and serves the
+// others from an http.Handler that the host mounts where it likes.
+func Example_btp() {
+	ctx := context.Background()
+	c, err := newConnector()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// A peer that we dial.
+	err = c.AddAccount(ctx, connector.Account{
+		ID: "bob", Relation: connector.Peer, Asset: connector.Asset{Code: "USD", Scale: 9},
+		Plugin: btp.Dial("btp+wss://alice:token@bob.example/ilp"),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// A child that dials us.
+	server := btp.NewServer(btp.ServerOptions{})
+	link, err := server.Account(btp.Credentials{Username: "carol", Token: "another token"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = c.AddAccount(ctx, connector.Account{
+		ID: "carol", Relation: connector.Child, Asset: connector.Asset{Code: "USD", Scale: 9},
+		Plugin:          link,
+		MaxPacketAmount: 1_000_000,
+		RateLimit:       &connector.RateLimit{RefillCount: 600, RefillPeriod: time.Minute},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("/ilp", server)
+
+	for _, a := range c.Accounts() {
+		fmt.Printf("%s, a %s, connected: %v\n", a.ID, a.Relation, a.Connected)
+	}
+	// Output:
+	// bob, a peer, connected: false
+	// carol, a child, connected: false
+}
+
+// The chain around every account's packets is a slice that the host can
+// change.
+func Example_middleware() {
+	chain := middleware.Standard()
+	chain, err := middleware.Without(chain, "echo")
+	if err != nil {
+		log.Fatal(err)
+	}
+	chain, err = middleware.InsertAfter(chain, "errorHandler", quiet{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, m := range chain {
+		fmt.Println(m.Name())
+	}
+	// Output:
+	// errorHandler
+	// quiet
+	// rateLimit
+	// maxPacketAmount
+	// expire
+	// validateFulfillment
+	// stats
+}
+
+// quiet refuses packets at night.
+type quiet struct{}
+
+func (quiet) Name() string { return "quiet" }
+
+func (quiet) Attach(host middleware.Host, _ *connector.Account) (middleware.Stages, error) {
+	return middleware.Stages{
+		Incoming: middleware.PrepareFunc(func(_ context.Context, p *middleware.Packet) ilp.Reply {
+			if p.Received.Hour() < 6 {
+				return ilp.Rejectf(ilp.T03ConnectorBusy, "asleep")
+			}
+			return nil // let it pass
+		}),
+	}, nil
+}
+
+func newConnector() (*connector.Connector, error) {
+	rates, err := onetoone.New(onetoone.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return connector.New(connector.Config{
+		Address: "test.alice", Store: memstore.New(), Backend: rates, Middleware: middleware.Standard(),
+	})
+}

@@ -1,0 +1,152 @@
+package connector_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+)
+
+// houseRules says which packages of this module each package may import,
+// besides itself and what is below it in the table of docs/architecture.md.
+// Imports point one way: from assembly to contracts to codecs. The first row
+// whose pattern fits a package is its row; a package without one fails the
+// test, so that the table stays the map of the house.
+var houseRules = []struct {
+	packages string   // a path.Match pattern, below the module's path
+	imports  []string // patterns; "*" stands for one element
+}{
+	// Codecs.
+	{"oer", nil},
+	{"ilp", []string{"oer"}},
+
+	// Contracts. A plugin's names a link, an account a counterparty.
+	{"plugin", []string{"ilp"}},
+	{"backend", []string{"ilp"}},
+	{"store", nil},
+	{"account", []string{"ilp", "plugin"}},
+	{"middleware", []string{"oer", "ilp", "plugin", "account"}},
+
+	// Peer protocols: no sockets, no clocks.
+	{"ildcp", []string{"oer", "ilp", "plugin"}},
+
+	// Conformance suites know their contract and what it is about.
+	{"plugin/plugintest", []string{"oer", "ilp", "plugin"}},
+	{"backend/backendtest", []string{"ilp", "backend"}},
+	{"store/storetest", []string{"store"}},
+	{"middleware/middlewaretest", []string{"oer", "ilp", "plugin", "account", "middleware"}},
+
+	// Drivers know their contract and never one another, nor the connector.
+	{"plugin/*", []string{"oer", "ilp", "plugin", "internal/*"}},
+	{"backend/*", []string{"ilp", "backend", "internal/*"}},
+	{"store/*", []string{"store", "internal/*"}},
+
+	// What nobody outside should import.
+	{"internal/routetable", nil},
+	{"internal/testenv", nil},
+	{"internal/wsconn", nil},
+
+	// The connector stands on the contracts.
+	{".", []string{"ilp", "plugin", "backend", "store", "account", "middleware", "ildcp", "internal/routetable"}},
+
+	// Assembly: programs, and tests against real peers.
+	{"examples/*", []string{".", "*", "*/*"}},
+	{"cmd/*", []string{".", "*", "*/*"}},
+	{"internal/load", []string{".", "*", "*/*"}},
+	{"interop", []string{".", "*", "*/*", "internal/testenv"}},
+}
+
+const modulePath = "github.com/interledger-go/connector"
+
+type listedPackage struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+	Standard   bool
+}
+
+func goList(t *testing.T, args ...string) []listedPackage {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps,Standard"}, args...)...).Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var packages []listedPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listedPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+// local is the path of a package below the module's; ok is false for others.
+func local(importPath string) (string, bool) {
+	if importPath == modulePath {
+		return ".", true
+	}
+	return strings.CutPrefix(importPath, modulePath+"/")
+}
+
+func matches(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return ok && err == nil
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	for _, p := range goList(t, "./...") {
+		name, _ := local(p.ImportPath)
+		row := -1
+		for i := range houseRules {
+			if matches(houseRules[i].packages, name) {
+				row = i
+				break
+			}
+		}
+		if row < 0 {
+			t.Errorf("package %s has no row in the house rules", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			below, ok := local(imported)
+			if !ok {
+				continue
+			}
+			allowed := false
+			for _, pattern := range houseRules[row].imports {
+				allowed = allowed || matches(pattern, below)
+			}
+			if !allowed {
+				t.Errorf("package %s imports %s; it may import %v", name, below, houseRules[row].imports)
+			}
+		}
+	}
+}
+
+// The core links the standard library and this module, nothing else; nor do
+// the contracts that others implement.
+func TestCoreHasNoDependencies(t *testing.T) {
+	std := make(map[string]bool)
+	for _, p := range goList(t, "-deps", ".") {
+		if p.Standard {
+			std[p.ImportPath] = true
+		}
+	}
+	for _, p := range goList(t, ".", "./oer", "./ilp", "./plugin", "./plugin/inproc", "./backend", "./backend/onetoone", "./store", "./store/memstore", "./middleware") {
+		for _, dep := range p.Deps {
+			if _, ours := local(dep); !ours && !std[dep] && strings.Contains(strings.Split(dep, "/")[0], ".") {
+				t.Errorf("package %s depends on %s", p.ImportPath, dep)
+			}
+		}
+	}
+}

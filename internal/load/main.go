@@ -1,0 +1,95 @@
+// Load measures a connector from outside: it runs one in a process of its
+// own, joins two BTP clients to it over loopback, keeps a window of packets
+// in flight from one to the other, and asks the operating system how much
+// time the connector's process took.
+//
+//	go run ./internal/load                       # windows of 1, 50 and 500
+//	go run ./internal/load -windows 64 -data 0 -time 10s
+//
+// The load is bounded in time and goes over loopback only. Clients and
+// connector share the machine, so on two cores a rate is of both together;
+// the CPU time for a packet is of the connector alone.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+func main() {
+	var (
+		serve   = flag.Bool("serve", false, "be the connector (used by this program itself)")
+		windows = flag.String("windows", "1,50,500", "how many packets are in flight, for each run")
+		data    = flag.Int("data", 300, "bytes of data in each packet")
+		length  = flag.Duration("time", 5*time.Second, "how long each run is, at most a minute")
+		profile = flag.String("cpuprofile", "", "where the connector writes a CPU profile")
+	)
+	flag.Parse()
+	var err error
+	if *serve {
+		err = runConnector(os.Stdin, os.Stdout, *profile)
+	} else {
+		err = measure(*windows, *data, min(*length, time.Minute), *profile)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+}
+
+// measure runs the connector in a process of its own, and the load against
+// it for each window.
+func measure(windows string, data int, length time.Duration, profile string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	child, err := start(exec.CommandContext(ctx, self, "-serve", "-cpuprofile", profile))
+	if err != nil {
+		return err
+	}
+	defer child.stop()
+
+	pair, err := join(ctx, child.address, data)
+	if err != nil {
+		return err
+	}
+	defer pair.close()
+	fmt.Printf("%s %s/%s, %d cores; %d bytes of data, %v for each window\n",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), data, length)
+	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(out, "window\tpackets/s\tp50\tp99\tCPU/packet\tmemory\t")
+	for text := range strings.SplitSeq(windows, ",") {
+		window, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || window < 1 || window > maxWindow {
+			return fmt.Errorf("-windows: %q: each must be a number from 1 to %d", text, maxWindow)
+		}
+		pair.run(window, length/5) // warm up
+		before, err := child.usage()
+		if err != nil {
+			return err
+		}
+		result := pair.run(window, length)
+		after, err := child.usage()
+		if err != nil {
+			return err
+		}
+		if result.failed > 0 {
+			return fmt.Errorf("window %d: %d packets of %d were not fulfilled: %v", window, result.failed, result.packets, result.failure)
+		}
+		cpu := (after.CPU - before.CPU) / time.Duration(max(result.packets, 1))
+		fmt.Fprintf(out, "%d\t%.0f\t%v\t%v\t%v\t%d MiB\t\n", window, float64(result.packets)/result.elapsed.Seconds(),
+			result.percentile(50), result.percentile(99), cpu, after.Memory>>20)
+	}
+	return out.Flush()
+}

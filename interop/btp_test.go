@@ -1,0 +1,262 @@
+package interop_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"net"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/interledger-go/connector"
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/plugin/btp"
+	"github.com/interledger-go/connector/plugin/inproc"
+)
+
+const secret = "secret of the listener"
+
+// startListener starts a peer that is dialled, on a port or, for 0, any, and
+// returns the port.
+func startListener(t *testing.T, id string, port int) (*peer, int) {
+	t.Helper()
+	p := startPeer(t, id, pluginOptions{Listener: &listener{Port: port, Secret: secret}})
+	port, err := p.listen(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, port
+}
+
+// childAt is an account whose counterparty listens on a port.
+func childAt(id string, port int) connector.Account {
+	a := child(id)
+	a.Plugin = btp.NewClient(btp.ClientOptions{
+		URL:        "btp+ws://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+		Username:   "connie",
+		Token:      secret,
+		MinBackoff: 10 * time.Millisecond,
+		MaxBackoff: 50 * time.Millisecond,
+	})
+	return a
+}
+
+// childInside is an account of this program, which holds the other end.
+func childInside(id string) (connector.Account, *inproc.End) {
+	ours, theirs := inproc.Pipe()
+	a := child(id)
+	a.Plugin = theirs
+	return a, ours
+}
+
+// A listener of ilp-plugin-btp, which our client dials, pays a client of
+// ilp-plugin-btp, which dials our server, and is paid by it.
+func TestStreamPaymentsWithListener(t *testing.T) {
+	bob, port := startListener(t, "bob", 0)
+	n := startNetwork(t, networkOptions{Accounts: []connector.Account{child("alice"), childAt("bob", port)}})
+	n.await("bob", true)
+	alice := n.dial("alice")
+
+	receive(t, alice, bob)
+	pay(t, alice, bob, 1_000_000, 1_000_000)
+	pay(t, bob, alice, 300_000, 300_000)
+	pay(t, alice, bob, 1, 1)
+	checkReceived(t, bob, 1_000_001)
+	checkReceived(t, alice, 300_000)
+}
+
+var (
+	fulfillment = ilp.Fulfillment([]byte("a preimage that both sides know."))
+	condition   = fulfillment.Condition()
+)
+
+// Bare packets go to a listener of ilp-plugin-btp and come back with what it
+// answers, byte for byte.
+func TestPacketsToListener(t *testing.T) {
+	bob, port := startListener(t, "bob", 0)
+	wallet, app := childInside("wallet")
+	n := startNetwork(t, networkOptions{Accounts: []connector.Account{childAt("bob", port), wallet}})
+	n.await("bob", true)
+
+	sent := ilp.Prepare{
+		Amount:      math.MaxUint64,
+		ExpiresAt:   time.Now().Add(20 * time.Second).UTC().Truncate(time.Millisecond),
+		Condition:   condition,
+		Destination: ilp.MustParseAddress("test.connie.bob.some~where"),
+		Data:        bytes.Repeat([]byte{0, 0xff}, ilp.MaxDataLength/2),
+	}
+	relayed := sent
+	relayed.ExpiresAt = sent.ExpiresAt.Add(-connector.DefaultMinMessageWindow)
+	other := fulfillment
+	other[0]++
+
+	for _, test := range []struct {
+		name         string
+		answer, want ilp.Reply
+	}{
+		{
+			name:   "fulfill",
+			answer: &ilp.Fulfill{Fulfillment: fulfillment, Data: []byte{1, 2, 3}},
+			want:   &ilp.Fulfill{Fulfillment: fulfillment, Data: []byte{1, 2, 3}},
+		},
+		{
+			name: "reject",
+			answer: &ilp.Reject{Code: ilp.F99ApplicationError, TriggeredBy: ilp.MustParseAddress("test.connie.bob"),
+				Message: "not today — perhaps tomorrow", Data: bytes.Repeat([]byte{7}, ilp.MaxDataLength)},
+			want: &ilp.Reject{Code: ilp.F99ApplicationError, TriggeredBy: ilp.MustParseAddress("test.connie.bob"),
+				Message: "not today — perhaps tomorrow", Data: bytes.Repeat([]byte{7}, ilp.MaxDataLength)},
+		},
+		{
+			name:   "wrong fulfillment",
+			answer: &ilp.Fulfill{Fulfillment: other},
+			want:   &ilp.Reject{Code: ilp.F05WrongCondition, TriggeredBy: ilp.MustParseAddress("test.connie")},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if err := bob.answer(t.Context(), test.answer); err != nil {
+				t.Fatal(err)
+			}
+			checkReply(t, sendFrom(t, app, &sent), test.want)
+		})
+	}
+	taken, err := bob.taken(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []ilp.Prepare{relayed, relayed, relayed}; !reflect.DeepEqual(taken, want) {
+		t.Errorf("the listener took %v, want %v", taken, want)
+	}
+}
+
+// A listener of ilp-plugin-btp sends bare packets, and gets what we answer.
+func TestPacketsFromListener(t *testing.T) {
+	bob, port := startListener(t, "bob", 0)
+	wallet, app := childInside("wallet")
+	n := startNetwork(t, networkOptions{Accounts: []connector.Account{childAt("bob", port), wallet}})
+	n.await("bob", true)
+
+	fulfill := &ilp.Fulfill{Fulfillment: fulfillment, Data: []byte("thanks")}
+	reject := &ilp.Reject{Code: "F42", TriggeredBy: ilp.MustParseAddress("test.connie.wallet"), Message: "odd amount"}
+	err := app.Handle(func(_ context.Context, p *ilp.Prepare) ilp.Reply {
+		if p.Amount%2 == 1 {
+			return reject
+		}
+		return fulfill
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name        string
+		amount      uint64
+		destination string
+		want        ilp.Reply
+	}{
+		{"fulfill", math.MaxUint64 - 1, "test.connie.wallet.x", fulfill},
+		{"reject", math.MaxUint64, "test.connie.wallet.x", reject},
+		{"no route", 2, "test.connie.nobody", &ilp.Reject{Code: ilp.F02Unreachable, TriggeredBy: ilp.MustParseAddress("test.connie")}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := bob.send(t.Context(), &ilp.Prepare{
+				Amount:      test.amount,
+				ExpiresAt:   time.Now().Add(20 * time.Second).UTC(),
+				Condition:   condition,
+				Destination: ilp.MustParseAddress(test.destination),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkReply(t, got, test.want)
+		})
+	}
+}
+
+// sendFrom sends a packet and returns the reply, whichever it is.
+func sendFrom(t *testing.T, app *inproc.End, p *ilp.Prepare) ilp.Reply {
+	t.Helper()
+	fulfill, err := app.Send(t.Context(), p)
+	if err == nil {
+		return fulfill
+	}
+	reject, ok := errors.AsType[*ilp.Reject](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	return reject
+}
+
+// checkReply compares replies. Of a reject for which no message is wanted,
+// which is one of ours, the message may be any and there is no data.
+func checkReply(t *testing.T, got, want ilp.Reply) {
+	t.Helper()
+	g, w := newReply(got), newReply(want)
+	if w.Fulfillment == nil && w.Message == "" {
+		g.Message = ""
+	}
+	if !reflect.DeepEqual(g, w) {
+		t.Errorf("the reply is %+v, want %+v", g, w)
+	}
+}
+
+// Whoever does not know the token is refused, with a reason, and whoever does
+// goes on paying as if nobody had knocked.
+func TestWrongTokenDisturbsNobody(t *testing.T) {
+	const amount = 1000
+	n := startNetwork(t, networkOptions{Accounts: []connector.Account{child("alice"), child("bob")}})
+	alice, bob := n.dial("alice"), n.dial("bob")
+	awaitEvent(t, "connect", alice)
+	receive(t, bob)
+	pay(t, alice, bob, amount, amount)
+	total := uint64(amount)
+
+	for name, credentials := range map[string]struct{ id, token string }{
+		"wrong token":              {"alice", "wrong"},
+		"token of another account": {"alice", tokenOf("bob")},
+		"unknown account":          {"mallory", tokenOf("alice")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mallory := startPeer(t, "mallory", pluginOptions{Server: n.url(credentials.id, credentials.token)})
+			refused := make(chan error, 1)
+			go func() { refused <- mallory.connect(t.Context()) }()
+			for pending := true; pending; {
+				pay(t, alice, bob, amount, amount)
+				total += amount
+				select {
+				case err := <-refused:
+					checkRefused(t, mallory, err)
+					pending = false
+				default:
+				}
+			}
+			pay(t, alice, bob, amount, amount)
+			total += amount
+		})
+	}
+	checkReceived(t, bob, total)
+	if _, err := alice.configure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if news := alice.news(); len(news) > 0 {
+		t.Errorf("the connection of the payer was disturbed: %v", news)
+	}
+}
+
+// checkRefused checks that a client was told why it must not come in. The
+// plugin fails with the same error for every connection that ends too soon.
+func checkRefused(t *testing.T, p *peer, err error) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), "connection aborted") {
+		t.Errorf("connecting gave %v, want a connection that is aborted", err)
+	}
+	e, err := p.await(t.Context(), "refused")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(e.Reason, `"code":"F00","name":"NotAcceptedError"`) {
+		t.Errorf("refused with %s, want an F00 NotAcceptedError", e.Reason)
+	}
+}

@@ -1,0 +1,369 @@
+package connector_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/interledger-go/connector"
+	"github.com/interledger-go/connector/account"
+	"github.com/interledger-go/connector/backend"
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/middleware"
+	"github.com/interledger-go/connector/plugin"
+	"github.com/interledger-go/connector/store/memstore"
+)
+
+func TestNewRefuses(t *testing.T) {
+	good := func() connector.Config {
+		return connector.Config{Address: "test.connie", Store: memstore.New(), Backend: parity(t), Middleware: middleware.Standard()}
+	}
+	for _, c := range []struct {
+		name  string
+		spoil func(*connector.Config)
+		want  string
+	}{
+		{"no address", func(c *connector.Config) { c.Address = "" }, `Config.Address: "" is not an ILP address: it must be such as "test.alice"`},
+		{"bad address", func(c *connector.Config) { c.Address = "connie" }, `Config.Address: "connie" is not an ILP address`},
+		{"peer address", func(c *connector.Config) { c.Address = "peer.connie" }, "its scheme must be another than peer"},
+		{"no store", func(c *connector.Config) { c.Store = nil }, "Config.Store: is nil: open one, or use memstore.New()"},
+		{"no backend", func(c *connector.Config) { c.Backend = nil }, "Config.Backend: is nil: give a rate source"},
+		{"no middleware", func(c *connector.Config) { c.Middleware = nil }, "Config.Middleware: is nil: use middleware.Standard()"},
+		{"nil middleware", func(c *connector.Config) { c.Middleware = []middleware.Middleware{nil} }, "entry 0 is nil"},
+		{"two of a name", func(c *connector.Config) { c.Middleware = append(c.Middleware, middleware.Expire()) }, `two entries are named "expire"`},
+		{"route to nobody", func(c *connector.Config) { c.Routes = []connector.Route{{Prefix: "test.x"}} }, `route "test.x": NextHop is empty`},
+		{"route without a prefix", func(c *connector.Config) { c.Routes = []connector.Route{{NextHop: "x"}} }, `route "": Prefix is neither an address nor a scheme`},
+		{"both default routes", func(c *connector.Config) { c.DefaultRoute, c.NoDefaultRoute = "x", true }, `Config.DefaultRoute: is "x" although NoDefaultRoute is set`},
+		{"negative window", func(c *connector.Config) { c.MinMessageWindow = -1 }, "Config.MinMessageWindow: is -1ns: it must be 0 (meaning 1s) or more"},
+		{"hold shorter than window", func(c *connector.Config) { c.MaxHoldTime = time.Millisecond }, "less than MinMessageWindow"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := good()
+			c.spoil(&config)
+			_, err := connector.New(config)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got error %v, want %q", err, c.want)
+			}
+		})
+	}
+	// All faults at once.
+	_, err := connector.New(connector.Config{})
+	for _, field := range []string{"Address", "Store", "Backend", "Middleware"} {
+		if err == nil || !strings.Contains(err.Error(), "Config."+field) {
+			t.Errorf("the error for an empty config does not name %s: %v", field, err)
+		}
+	}
+}
+
+func TestAddAccountRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(*connector.Account)
+		want  string
+		is    error
+	}{
+		{"duplicate id", func(a *connector.Account) { a.ID = "bob" }, `account "bob": ID: duplicate account`, connector.ErrDuplicateAccount},
+		{"unknown relation", func(a *connector.Account) { a.Relation = 7 }, `account "carl": Relation: is 7: it must be Parent, Peer or Child`, nil},
+		{"no plugin", func(a *connector.Account) { a.Plugin = nil }, `account "carl": Plugin: is nil: give the account its link`, nil},
+		{"taken segment", func(a *connector.Account) { a.AddressSegment = "bob" }, `account "carl": AddressSegment: duplicate account: account "bob" has the segment "bob"`, connector.ErrDuplicateAccount},
+		{"refused by a middleware", func(a *connector.Account) { a.Asset.Code = "XXX" }, `account "carl": middleware picky: no XXX here`, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := newNetwork(t, connector.Config{Middleware: append(middleware.Standard(), picky{})})
+			n.add(connector.Account{ID: "bob", Relation: connector.Child})
+			a := connector.Account{ID: "carl", Relation: connector.Child, Asset: usd9, Plugin: newFakeLink()}
+			c.spoil(&a)
+			err := n.c.AddAccount(context.Background(), a)
+			if err == nil || !strings.Contains(err.Error(), c.want) || (c.is != nil && !errors.Is(err, c.is)) {
+				t.Errorf("got error %v, want %q", err, c.want)
+			}
+			if len(n.c.Accounts()) != 1 {
+				t.Errorf("the refused account left something behind: %+v", n.c.Accounts())
+			}
+		})
+	}
+}
+
+// picky refuses accounts in XXX, and remembers which accounts it closed.
+type picky struct{ closed chan string }
+
+func (picky) Name() string { return "picky" }
+
+func (p picky) Attach(_ middleware.Host, a *account.Account) (middleware.Stages, error) {
+	if a.Asset.Code == "XXX" {
+		return middleware.Stages{}, errors.New("no XXX here")
+	}
+	return middleware.Stages{Close: func() {
+		if p.closed != nil {
+			p.closed <- a.ID
+		}
+	}}, nil
+}
+
+// Reference tests 53, 55, 57 and 58: accounts come and go while it runs.
+func TestAccountsComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		closed := make(chan string, 2)
+		n := pair(t, connector.Config{Middleware: append(middleware.Standard(), picky{closed})})
+		n.send("one", prepare("test.connie.jpy.bob")).wantReject(t, ilp.F02Unreachable, "no route found. source=one destination=test.connie.jpy.bob")
+
+		for range 2 { // the same id again is as new
+			l := n.add(connector.Account{ID: "jpy", Relation: connector.Child})
+			<-l.opened
+			l.answer = fulfills(fulfillment1)
+			n.send("one", prepare("test.connie.jpy.bob")).wantFulfill(t, fulfillment1)
+
+			if err := n.c.RemoveAccount(t.Context(), "jpy"); err != nil {
+				t.Fatal(err)
+			}
+			if l.closed != 1 {
+				t.Errorf("the plugin was closed %d times, want once", l.closed)
+			}
+			if id := <-closed; id != "jpy" {
+				t.Errorf("the stages of %q were closed", id)
+			}
+			n.send("one", prepare("test.connie.jpy.bob")).wantReject(t, ilp.F02Unreachable, "no route found. source=one destination=test.connie.jpy.bob")
+		}
+		if err := n.c.RemoveAccount(t.Context(), "jpy"); !errors.Is(err, connector.ErrUnknownAccount) {
+			t.Errorf("removing it once more: %v", err)
+		}
+	})
+}
+
+// Removing an account lets what is in flight come to its end, both ways, and
+// takes nothing new.
+func TestRemoveAccountDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pair(t, connector.Config{DrainTimeout: time.Minute})
+		toTwo := n.send("one", prepare("test.two.bob"))
+		toOne := n.send("two", prepare("test.one.bob"))
+		removed := make(chan error, 1)
+		go func() { removed <- n.c.RemoveAccount(t.Context(), "two") }()
+		synctest.Wait()
+
+		n.send("two", prepare("test.one.bob")).wantReject(t, ilp.T03ConnectorBusy, "no new packets are taken.")
+		n.send("one", prepare("test.two.bob")).wantReject(t, ilp.F02Unreachable, "no route found. source=one destination=test.two.bob")
+
+		n.links["two"].take(t).reply(&ilp.Fulfill{Fulfillment: fulfillment1})
+		toTwo.wantFulfill(t, fulfillment1)
+		synctest.Wait()
+		if n.links["two"].closed != 0 {
+			t.Fatal("closed with a packet of the account in flight")
+		}
+		n.links["one"].take(t).reply(&ilp.Fulfill{Fulfillment: fulfillment1})
+		toOne.wantFulfill(t, fulfillment1)
+		if err := <-removed; err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// An account whose packets do not come back is closed after the drain
+// timeout; every packet still gets its one answer.
+func TestRemoveAccountDoesNotWaitForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		closed := make(chan string, 1)
+		n := pair(t, connector.Config{
+			DrainTimeout: 500 * time.Millisecond,
+			Middleware:   append(middleware.Standard(), picky{closed}),
+		})
+		toTwo := n.send("one", prepare("test.two.bob"))
+		toOne := n.send("two", prepare("test.one.bob"))
+		start := time.Now()
+		if err := n.c.RemoveAccount(t.Context(), "two"); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took != 500*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+		toTwo.wantReject(t, ilp.T01PeerUnreachable, "connection to the next hop was lost.")
+		if !toOne.pending() || len(closed) != 0 {
+			t.Error("the packet of the removed account is with account one, and its stages are still needed")
+		}
+		time.Sleep(time.Second)
+		toOne.wantReject(t, ilp.R00TransferTimedOut, "packet expired.")
+		synctest.Wait()
+		if len(closed) != 1 {
+			t.Error("the stages were not closed after the last packet")
+		}
+		<-closed
+		go func() { <-closed }() // of account one, when the test ends
+	})
+}
+
+func TestRunStopsTakingDrainsAndCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pair(t, connector.Config{})
+		o := n.send("one", prepare("test.two.bob"))
+		stopped := make(chan struct{})
+		stop := n.stop
+		go func() { stop(); close(stopped) }()
+		synctest.Wait()
+		n.send("one", prepare("test.two.bob")).wantReject(t, ilp.T03ConnectorBusy, "no new packets are taken.")
+		n.links["two"].take(t).reply(&ilp.Fulfill{Fulfillment: fulfillment1})
+		o.wantFulfill(t, fulfillment1)
+		<-stopped
+		for id, l := range n.links {
+			if l.closed != 1 {
+				t.Errorf("the plugin of %s was closed %d times, want once", id, l.closed)
+			}
+		}
+		if err := n.c.AddAccount(t.Context(), connector.Account{ID: "x", Relation: connector.Child, Asset: usd9, Plugin: newFakeLink()}); !errors.Is(err, connector.ErrStopped) {
+			t.Errorf("AddAccount after Run: %v", err)
+		}
+		if err := n.c.RemoveAccount(t.Context(), "one"); !errors.Is(err, connector.ErrStopped) {
+			t.Errorf("RemoveAccount after Run: %v", err)
+		}
+		if err := n.c.Run(t.Context()); err == nil {
+			t.Error("a connector ran twice")
+		}
+	})
+}
+
+// A next hop that never answers does not keep the connector from stopping.
+func TestRunStopsAfterDrainTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pair(t, connector.Config{DrainTimeout: 300 * time.Millisecond})
+		o := n.send("one", prepare("test.two.bob"))
+		start := time.Now()
+		n.stop()
+		if took := time.Since(start); took != 300*time.Millisecond {
+			t.Errorf("stopping took %v", took)
+		}
+		o.wantReject(t, ilp.T01PeerUnreachable, "connection to the next hop was lost.")
+	})
+}
+
+// A plugin that cannot be opened is a mistake of the host: Run says which,
+// and leaves nothing open.
+func TestRunFailsWhenAPluginCannotBeOpened(t *testing.T) {
+	n := newNetwork(t, connector.Config{})
+	good := n.add(connector.Account{ID: "good", Relation: connector.Child})
+	bad := n.add(connector.Account{ID: "bad", Relation: connector.Child})
+	bad.openErr = errors.New("no such port")
+	err := n.c.Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `account "bad": opening its plugin: no such port`) {
+		t.Errorf("got error %v", err)
+	}
+	if good.closed != 1 || bad.closed != 1 {
+		t.Errorf("plugins were closed %d and %d times, want once each", good.closed, bad.closed)
+	}
+}
+
+func TestAddAccountWhosePluginCannotBeOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pair(t, connector.Config{})
+		l := newFakeLink()
+		l.openErr = errors.New("no such port")
+		err := n.c.AddAccount(t.Context(), connector.Account{ID: "bad", Relation: connector.Child, Asset: usd9, Plugin: l})
+		if err == nil || !strings.Contains(err.Error(), "no such port") {
+			t.Errorf("got error %v", err)
+		}
+		if len(n.c.Accounts()) != 2 || l.closed != 1 {
+			t.Errorf("accounts %+v, closed %d times", n.c.Accounts(), l.closed)
+		}
+	})
+}
+
+// The backend's background work runs as long as the connector does.
+func TestRunRunsTheBackend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &runningBackend{rates: &rates{ratio: backend.MustParseRatio("1")}, state: make(chan string, 2)}
+		n := newNetwork(t, connector.Config{Backend: b})
+		stop := n.run()
+		if got := <-b.state; got != "started" {
+			t.Fatal(got)
+		}
+		stop()
+		if got := <-b.state; got != "ended" {
+			t.Fatal(got)
+		}
+	})
+}
+
+type runningBackend struct {
+	*rates
+	state chan string
+}
+
+func (b *runningBackend) Run(ctx context.Context) error {
+	b.state <- "started"
+	<-ctx.Done()
+	b.state <- "ended"
+	return ctx.Err()
+}
+
+// Faults of our own are logged with their cause, and the counterparty is not
+// told; a fault that hits every packet does not fill the disk.
+func TestFaultsAreLoggedNotTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		n := pair(t, connector.Config{
+			Backend: &rates{err: errors.New("rates of EUR are stale")},
+			Logger:  slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		for range 100 {
+			n.send("one", prepare("test.two.bob")).wantReject(t, ilp.T00InternalError, "internal error")
+		}
+		if got := strings.Count(log.String(), "rates of EUR are stale"); got != 7 {
+			t.Errorf("100 faults made %d lines, want 7 (each time their number doubled)", got)
+		}
+		if !strings.Contains(log.String(), "account=one") {
+			t.Errorf("the log does not name the account: %s", log.String())
+		}
+	})
+}
+
+func TestMoney(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pair(t, connector.Config{})
+		var paid []plugin.Money
+		n.links["two"].paid = func(m plugin.Money) error {
+			if m.Amount == 13 {
+				return plugin.ErrNotSent
+			}
+			paid = append(paid, m)
+			return nil
+		}
+		if err := n.c.SendMoney(t.Context(), "two", connector.Money{Amount: 7, Key: "k1"}); err != nil {
+			t.Fatal(err)
+		}
+		if len(paid) != 1 || paid[0] != (plugin.Money{Amount: 7, Key: "k1"}) {
+			t.Errorf("paid %+v", paid)
+		}
+		if err := n.c.SendMoney(t.Context(), "two", connector.Money{Amount: 13, Key: "k2"}); !errors.Is(err, plugin.ErrNotSent) || !strings.Contains(err.Error(), `account "two"`) {
+			t.Errorf("got error %v", err)
+		}
+		if err := n.c.SendMoney(t.Context(), "nobody", connector.Money{Amount: 1, Key: "k3"}); !errors.Is(err, connector.ErrUnknownAccount) || !errors.Is(err, plugin.ErrNotSent) {
+			t.Errorf("got error %v", err)
+		}
+		if err := n.links["one"].handler.HandleMoney(t.Context(), plugin.Money{Amount: 21, Key: "k4"}); err != nil {
+			t.Fatal(err)
+		}
+		stats := n.c.Stats()
+		if in := stats[0].Incoming.Money; in.Count != 1 || in.Amount.Uint64() != 21 {
+			t.Errorf("incoming money %+v", in)
+		}
+		if out := stats[1].Outgoing; out.Money.Amount.Uint64() != 7 || out.MoneyFailed.Amount.Uint64() != 13 {
+			t.Errorf("outgoing money %+v, failed %+v", out.Money, out.MoneyFailed)
+		}
+	})
+}
+
+// A plugin without the ability gets a clear error, and nothing is paid.
+func TestMoneyOverALinkThatCannotSettle(t *testing.T) {
+	n := newNetwork(t, connector.Config{})
+	l := struct{ plugin.Plugin }{newFakeLink()} // hides SendMoney
+	if err := n.c.AddAccount(t.Context(), connector.Account{ID: "a", Relation: connector.Peer, Asset: usd9, Plugin: l}); err != nil {
+		t.Fatal(err)
+	}
+	err := n.c.SendMoney(t.Context(), "a", connector.Money{Amount: 1, Key: "k"})
+	if !errors.Is(err, plugin.ErrNotSent) || !strings.Contains(err.Error(), "cannot send money") {
+		t.Errorf("got error %v", err)
+	}
+}

@@ -1,0 +1,96 @@
+package middleware
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/interledger-go/connector/account"
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/plugin"
+)
+
+// Middleware makes the stages for each account.
+type Middleware interface {
+	// Name tells the middleware apart from the others of a chain.
+	Name() string
+
+	// Attach is called once for each account, when it is added, and gives the
+	// stages for it; a Stages with nothing set where the middleware has
+	// nothing to do. An error refuses the account. It must say what is wrong
+	// and what would be right; the account's name is added by the caller.
+	Attach(host Host, a *account.Account) (Stages, error)
+}
+
+// Host is the connector as its middleware sees it.
+type Host interface {
+	// Address is the connector's own address; zero while it has none.
+	Address() ilp.Address
+	// Now is the connector's clock.
+	Now() time.Time
+	// Logger takes what an operator should know. Nothing below warning for a
+	// packet.
+	Logger() *slog.Logger
+}
+
+// Stages is what a middleware does for one account. Any part may be nil.
+type Stages struct {
+	// Incoming stands between the counterparty and the core.
+	Incoming Stage
+	// Outgoing stands between the core and the counterparty.
+	Outgoing Stage
+	// IncomingMoney wraps the booking of a settlement we received.
+	IncomingMoney func(next MoneyFunc) MoneyFunc
+	// OutgoingMoney wraps the payment of a settlement to the counterparty.
+	OutgoingMoney func(next MoneyFunc) MoneyFunc
+	// Close is called once, when the account is gone and its last packet
+	// answered.
+	Close func()
+}
+
+// Stage is one link in the chain of an account's packets. See the package
+// comment for what holds when.
+type Stage interface {
+	// Prepare sees a packet on its way out. nil lets it pass. Anything else
+	// is the answer to the packet, or [Held].
+	Prepare(ctx context.Context, p *Packet) ilp.Reply
+
+	// Reply sees the answer to a packet that Prepare let pass and gives the
+	// one to pass on: the same, or another in its place, or [Held].
+	// reply stays as it is until the packet has been answered; it is not to be
+	// changed or kept for longer.
+	Reply(ctx context.Context, p *Packet, reply ilp.Reply) ilp.Reply
+}
+
+// LateObserver is implemented by an outgoing Stage that wants to know of an
+// answer that came after its packet had expired. The packet was answered R00
+// by then, and its books are closed: Late can count and alert, nothing more.
+// p is not to be kept.
+type LateObserver interface {
+	Late(p *Packet, reply ilp.Reply)
+}
+
+// MoneyFunc moves a settlement one step on, and returns when it is done. An
+// error means what it means in the contract of plugin.MoneySender, outgoing,
+// or plugin.Handler's HandleMoney, incoming.
+type MoneyFunc func(ctx context.Context, m plugin.Money) error
+
+// PrepareFunc is a Stage that looks at prepares alone.
+type PrepareFunc func(ctx context.Context, p *Packet) ilp.Reply
+
+// Prepare calls f.
+func (f PrepareFunc) Prepare(ctx context.Context, p *Packet) ilp.Reply { return f(ctx, p) }
+
+// Reply gives the reply it is given.
+func (f PrepareFunc) Reply(_ context.Context, _ *Packet, reply ilp.Reply) ilp.Reply { return reply }
+
+// ReplyFunc is a Stage that looks at replies alone.
+type ReplyFunc func(ctx context.Context, p *Packet, reply ilp.Reply) ilp.Reply
+
+// Prepare lets every packet pass.
+func (f ReplyFunc) Prepare(context.Context, *Packet) ilp.Reply { return nil }
+
+// Reply calls f.
+func (f ReplyFunc) Reply(ctx context.Context, p *Packet, reply ilp.Reply) ilp.Reply {
+	return f(ctx, p, reply)
+}

@@ -1,0 +1,216 @@
+package middleware
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/interledger-go/connector/account"
+	"github.com/interledger-go/connector/ilp"
+)
+
+// Packet is one prepare on its way through the stages of one account. A
+// forwarded packet is two of them: incoming, as the source sent it, and
+// outgoing, with the amount and expiry for the next hop.
+//
+// It belongs to the stage that is being called, until the call returns.
+type Packet struct {
+	// Prepare is the packet in the unit of the account whose stages it
+	// passes. What its fields point to never changes.
+	Prepare ilp.Prepare
+
+	// Source is the account the packet came from.
+	Source *account.Account
+
+	// Destination is the account it goes to; nil in incoming stages until
+	// the core has chosen one, and for packets that the connector answers
+	// itself.
+	Destination *account.Account
+
+	// Received is when the packet reached the connector, by its clock.
+	Received time.Time
+
+	// Deadline is when the connector stops waiting for the next hop and
+	// answers R00. Set by outgoing stages ([Expire]); zero means never.
+	Deadline time.Time
+
+	// NextHopReply is what the next hop answered, for the stages of the
+	// source, as a mark: a reply that is this very one is relayed, any other
+	// is the connector's own. nil when the connector answers itself.
+	NextHopReply ilp.Reply
+
+	stages []Stage
+	passed int // how many stages have let the packet pass and not seen its reply
+	end    Terminal
+	holds  atomic.Uint32 // odd while held; see Hold. Never reset: a used Hold stays used
+	held   bool          // since the last Reset
+	values []value
+}
+
+type value struct{ key, value any }
+
+// Terminal is what stands behind the last stage: the core for incoming
+// packets, the link for outgoing ones.
+type Terminal interface {
+	// Pass takes a packet that all stages let pass. Its answer goes to
+	// p.Answer, exactly once.
+	Pass(ctx context.Context, p *Packet)
+	// Done takes the reply after all stages have seen it.
+	Done(ctx context.Context, p *Packet, reply ilp.Reply)
+}
+
+// Run sends p through stages, and then to end.
+func (p *Packet) Run(ctx context.Context, stages []Stage, end Terminal) {
+	p.stages, p.passed, p.end = stages, 0, end
+	p.forward(ctx)
+}
+
+// forward calls Prepare of the stages from p.passed on. Once a stage has
+// given Held the packet may be anywhere: nothing of it is touched then.
+func (p *Packet) forward(ctx context.Context) {
+	for p.passed < len(p.stages) {
+		reply := p.stages[p.passed].Prepare(ctx, p)
+		if reply == Held {
+			return
+		}
+		p.voidHold()
+		if reply != nil {
+			p.Answer(ctx, reply)
+			return
+		}
+		p.passed++
+	}
+	p.end.Pass(ctx, p)
+}
+
+// Answer sends reply back through the stages that p has passed and to its
+// Terminal. It is called by the Terminal that was given the packet; a stage
+// answers by what it returns.
+func (p *Packet) Answer(ctx context.Context, reply ilp.Reply) {
+	for p.passed > 0 {
+		p.passed--
+		next := p.stages[p.passed].Reply(ctx, p, reply)
+		if next == Held {
+			return
+		}
+		p.voidHold()
+		if next != nil {
+			reply = next
+		}
+	}
+	p.end.Done(ctx, p, reply)
+}
+
+// Late tells the stages of an answer that came too late, innermost first.
+// It is called by the Terminal.
+func (p *Packet) Late(reply ilp.Reply) {
+	for i := len(p.stages) - 1; i >= 0; i-- {
+		if o, ok := p.stages[i].(LateObserver); ok {
+			o.Late(p, reply)
+		}
+	}
+}
+
+// Reset empties p for its next use, so that it keeps nothing alive.
+func (p *Packet) Reset() {
+	p.Prepare = ilp.Prepare{}
+	p.Source, p.Destination = nil, nil
+	p.Received, p.Deadline = time.Time{}, time.Time{}
+	p.NextHopReply = nil
+	p.stages, p.end, p.held = nil, nil, false
+	clear(p.values)
+	p.values = p.values[:0]
+}
+
+// Set keeps v with the packet under key until it is answered, for the
+// Reply of the stage that sets it. Keys are compared as in context.
+func (p *Packet) Set(key, v any) {
+	for i := range p.values {
+		if p.values[i].key == key {
+			p.values[i].value = v
+			return
+		}
+	}
+	p.values = append(p.values, value{key, v})
+}
+
+// Value gives what Set has kept under key, or nil.
+func (p *Packet) Value(key any) any {
+	for i := range p.values {
+		if p.values[i].key == key {
+			return p.values[i].value
+		}
+	}
+	return nil
+}
+
+// Held is what a hook returns after it has taken a [Hold]. It is a mark, not
+// an answer.
+var Held ilp.Reply = new(ilp.Reject)
+
+// Hold is the right to let a held packet go on, once.
+//
+//	func (s *stage) Reply(ctx context.Context, p *middleware.Packet, reply ilp.Reply) ilp.Reply {
+//		hold := p.Hold()
+//		s.whenDurable(func(ctx context.Context) { hold.Answer(ctx, reply) })
+//		return middleware.Held
+//	}
+//
+// From the call of Hold on the packet belongs to whoever uses the Hold: the
+// hook returns Held without another look at it.
+type Hold struct {
+	p    *Packet
+	turn uint32
+}
+
+// Hold takes the packet out of the hands of the hook that is being called. A
+// second call in the same hook gives the same Hold. A hook that changes its
+// mind, because there is no room where it would wait, say, drops the Hold and
+// returns something else than Held: the Hold is void then.
+func (p *Packet) Hold() Hold {
+	p.held = true
+	turn := p.holds.Load()
+	if turn&1 == 0 {
+		turn = p.holds.Add(1)
+	}
+	return Hold{p: p, turn: turn}
+}
+
+// voidHold uses up the Hold that a hook took and did not return Held for.
+func (p *Packet) voidHold() {
+	if turn := p.holds.Load(); turn&1 == 1 {
+		p.holds.CompareAndSwap(turn, turn+1)
+	}
+}
+
+// WasHeld reports whether a stage has held the packet, so that time may have
+// passed since it was received.
+func (p *Packet) WasHeld() bool { return p.held }
+
+// release reports whether h is still good, and uses it up.
+func (h Hold) release() bool {
+	return h.turn&1 == 1 && h.p.holds.CompareAndSwap(h.turn, h.turn+1)
+}
+
+// Pass lets a packet that was held in Prepare go on to the next stage. It
+// reports false, and does nothing, when the hold was used before.
+func (h Hold) Pass(ctx context.Context) bool {
+	if !h.release() {
+		return false
+	}
+	h.p.passed++
+	h.p.forward(ctx)
+	return true
+}
+
+// Answer goes on with reply: as the answer of the stage, if the packet was
+// held in Prepare, and as the reply to pass on, if it was held in Reply. It
+// reports false, and does nothing, when the hold was used before. ctx must
+// not carry the burst of the call in which the hold was taken.
+func (h Hold) Answer(ctx context.Context, reply ilp.Reply) bool {
+	if !h.release() {
+		return false
+	}
+	h.p.Answer(ctx, reply)
+	return true
+}

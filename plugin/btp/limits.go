@@ -1,0 +1,72 @@
+package btp
+
+import (
+	"time"
+
+	"github.com/interledger-go/connector/internal/wsconn"
+)
+
+// Defaults of [Limits].
+const (
+	DefaultMaxMessage     = wsconn.DefaultMaxMessage
+	DefaultMaxPending     = wsconn.DefaultMaxPending
+	DefaultMaxOutstanding = 10_000
+	DefaultLateWindow     = 10 * time.Second
+	DefaultAuthTimeout    = 10 * time.Second
+	DefaultPingInterval   = wsconn.DefaultPingInterval
+	DefaultPongTimeout    = wsconn.DefaultPongTimeout
+	DefaultWriteTimeout   = wsconn.DefaultWriteTimeout
+)
+
+// Limits bounds what one socket may cost. A zero field stands for the default
+// of its name.
+type Limits struct {
+	// MaxMessage is the longest BTP packet taken, in bytes.
+	MaxMessage int
+	// MaxPending is how many bytes may wait for a counterparty that does not
+	// read. Beyond it, packets are not sent (plugin.ErrBusy), and a reply
+	// that cannot be written ends the socket.
+	MaxPending int
+	// MaxOutstanding is how many requests may be unanswered by the
+	// counterparty. Beyond it, packets are not sent (plugin.ErrBusy).
+	MaxOutstanding int
+	// LateWindow is how long after a packet's expiry its reply is still
+	// waited for.
+	LateWindow time.Duration
+	// AuthTimeout bounds the time from the connection to the end of the
+	// authentication.
+	AuthTimeout time.Duration
+	// PingInterval is the time between two WebSocket pings; negative: none.
+	PingInterval time.Duration
+	// PongTimeout is how long the counterparty may be silent after a ping.
+	PongTimeout time.Duration
+	// WriteTimeout is how long it may take no bytes while some wait.
+	WriteTimeout time.Duration
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.MaxOutstanding <= 0 {
+		l.MaxOutstanding = DefaultMaxOutstanding
+	}
+	if l.LateWindow <= 0 {
+		l.LateWindow = DefaultLateWindow
+	}
+	if l.AuthTimeout <= 0 {
+		l.AuthTimeout = DefaultAuthTimeout
+	}
+	if l.MaxMessage <= 0 {
+		l.MaxMessage = DefaultMaxMessage
+	}
+	return l
+}
+
+// options gives those that are the WebSocket's. Its defaults are the same.
+func (l Limits) options() wsconn.Options {
+	return wsconn.Options{
+		MaxMessage:   l.MaxMessage,
+		MaxPending:   l.MaxPending,
+		PingInterval: l.PingInterval,
+		PongTimeout:  l.PongTimeout,
+		WriteTimeout: l.WriteTimeout,
+	}
+}

@@ -1,0 +1,189 @@
+package btp_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/plugin"
+	"github.com/interledger-go/connector/plugin/btp"
+)
+
+// network is a BTP server behind a listener, on a real loopback socket or, in
+// a synctest bubble, on pipes.
+type network struct {
+	*btp.Server
+	http     *http.Server
+	listener net.Listener
+	dial     func(ctx context.Context, network, addr string) (net.Conn, error)
+	served   sync.WaitGroup
+}
+
+// pipeListener hands the far ends of pipes to an http.Server.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipeListener() *pipeListener {
+	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
+
+func (l *pipeListener) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case l.conns <- far:
+		return near, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "pipe" }
+
+// newPipeNetwork serves o on pipes.
+func newPipeNetwork(t testing.TB, o btp.ServerOptions) *network {
+	l := newPipeListener()
+	return serve(t, o, l, l.Dial)
+}
+
+// newLoopback serves o on a loopback socket.
+func newLoopback(t testing.TB, o btp.ServerOptions) *network {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serve(t, o, l, nil)
+}
+
+func serve(t testing.TB, o btp.ServerOptions, l net.Listener, dial func(context.Context, string, string) (net.Conn, error)) *network {
+	n := &network{Server: btp.NewServer(o), listener: l, dial: dial}
+	n.http = &http.Server{Handler: n.Server, ReadHeaderTimeout: 5 * time.Second}
+	n.served.Go(func() { n.http.Serve(l) })
+	t.Cleanup(n.stop)
+	return n
+}
+
+// stop ends the server as a host would.
+func (n *network) stop() {
+	n.http.Close()
+	n.Server.Close()
+	n.served.Wait()
+}
+
+// url is the BTP URL of an account.
+func (n *network) url(username, token string) string {
+	u := url.URL{Scheme: "btp+ws", User: url.UserPassword(username, token), Host: n.listener.Addr().String(), Path: "/ilp"}
+	return u.String()
+}
+
+// account adds an account and opens it.
+func (n *network) account(t testing.TB, username, token string, h plugin.Handler) *btp.Peer {
+	t.Helper()
+	p, err := n.Account(btp.Credentials{Username: username, Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Open(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// client opens a client of an account.
+func (n *network) client(t testing.TB, username, token string, h plugin.Handler, set func(*btp.ClientOptions)) *btp.Client {
+	t.Helper()
+	o := btp.ClientOptions{URL: n.url(username, token), NetDial: n.dial}
+	if set != nil {
+		set(&o)
+	}
+	c := btp.NewClient(o)
+	if err := c.Open(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// recorder is a Handler that answers with fn and notes the states.
+type recorder struct {
+	plugin.HandlerFunc
+	mu     sync.Mutex
+	states []bool
+	change chan struct{}
+}
+
+func newRecorder(fn func(ctx context.Context, p *ilp.Prepare) ilp.Reply) *recorder {
+	return &recorder{HandlerFunc: fn, change: make(chan struct{}, 1000)}
+}
+
+func (r *recorder) HandleState(connected bool, _ error) {
+	r.mu.Lock()
+	r.states = append(r.states, connected)
+	r.mu.Unlock()
+	r.change <- struct{}{}
+}
+
+// await waits until the last state is connected or not.
+func (r *recorder) await(t testing.TB, connected bool) {
+	t.Helper()
+	for {
+		r.mu.Lock()
+		n := len(r.states)
+		ok := n > 0 && r.states[n-1] == connected
+		r.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-r.change:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("not connected=%v in time", connected)
+		}
+	}
+}
+
+var (
+	fulfillment = ilp.Fulfillment{1, 2, 3}
+	fulfill     = &ilp.Fulfill{Fulfillment: fulfillment, Data: []byte("done")}
+)
+
+func fulfiller(context.Context, *ilp.Prepare) ilp.Reply { return fulfill }
+
+func newPrepare(size int) *ilp.Prepare {
+	return &ilp.Prepare{
+		Amount:      107,
+		ExpiresAt:   time.Now().Add(30 * time.Second),
+		Condition:   fulfillment.Condition(),
+		Destination: ilp.MustParseAddress("test.bob.wallet"),
+		Data:        make([]byte, size),
+	}
+}

@@ -1,0 +1,256 @@
+package btp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/wsconn"
+	"github.com/interledger-go/connector/plugin"
+)
+
+// socket is one WebSocket connection that speaks BTP. Both sides are equal
+// once it is authenticated (BTP-22), so client and server have it in common.
+//
+// One goroutine reads it, and is the only one to use what lies below conn.
+type socket struct {
+	link     *link // nil on a server until the client is authenticated
+	pending  pending
+	incoming incoming
+	held     atomic.Bool // frames wait for the end of a burst that will flush them
+	conn     *wsconn.Conn
+
+	burst   *plugin.Burst
+	packet  Packet // what has been decoded last; used again for the next
+	prepare ilp.Prepare
+	fulfill ilp.Fulfill
+	reject  ilp.Reject
+
+	causeMu sync.Mutex
+	cause   error // why this side ended it, if it did
+}
+
+var (
+	_ plugin.Replier = (*socket)(nil)
+	_ plugin.Flusher = (*socket)(nil)
+)
+
+// newSocket makes a socket without a connection, whose onIdle belongs into
+// the options of the connection that it is going to have.
+func newSocket(limits Limits) *socket {
+	s := &socket{burst: plugin.NewBurst(context.Background())}
+	s.pending.limit, s.pending.late = limits.MaxOutstanding, limits.LateWindow
+	return s
+}
+
+// onIdle ends the burst, before the reader waits. Nothing is kept that
+// points into the memory the burst was read into.
+func (s *socket) onIdle() {
+	s.burst.Flush()
+	s.prepare, s.fulfill, s.reject = ilp.Prepare{}, ilp.Fulfill{}, ilp.Reject{}
+	if cap(s.packet.Entries) > maxKeptEntries {
+		s.packet.Entries = nil
+	}
+	clear(s.packet.Entries[:cap(s.packet.Entries)])
+	s.packet = Packet{Entries: s.packet.Entries[:0]}
+}
+
+// maxKeptEntries is the number of entries that a socket keeps room for.
+const maxKeptEntries = 8
+
+// Flush writes what a burst has held back. It implements plugin.Flusher.
+func (s *socket) Flush() {
+	s.held.Store(false)
+	s.conn.Flush()
+}
+
+// flush writes what the caller has added: at the end of the burst that ctx
+// belongs to, otherwise now.
+func (s *socket) flush(ctx context.Context) {
+	b := plugin.BurstFrom(ctx)
+	if b == nil {
+		s.conn.Flush()
+		return
+	}
+	// Whoever set held flushes after this frame was added: see Flush.
+	if !s.held.Load() && s.held.CompareAndSwap(false, true) {
+		b.Defer(s)
+	}
+}
+
+// sendPrepare sends p as a Message (BTP-10).
+func (s *socket) sendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
+	due := p.ExpiresAt.Add(s.pending.late).UnixMilli()
+	id, err := s.pending.add(entry{responder: r, due: due})
+	if err != nil {
+		r.Fail(ctx, err)
+		return
+	}
+	if err := s.writeILP(TypeMessage, id, p); err != nil {
+		if _, v := s.pending.take(id); v == found {
+			r.Fail(ctx, notSent(err))
+		}
+		return
+	}
+	s.flush(ctx)
+}
+
+// packetWriter is an ILP packet to be written.
+type packetWriter interface {
+	AppendBinary([]byte) ([]byte, error)
+	Size() int
+}
+
+// writeILP adds an ILP packet to what is to be written, without a buffer in
+// between.
+func (s *socket) writeILP(t Type, id uint32, packet packetWriter) error {
+	n := packet.Size()
+	buf, err := s.conn.Begin(ilpSize(n))
+	if err != nil {
+		return err
+	}
+	buf, err = packet.AppendBinary(appendILPHead(buf, t, id, n))
+	if err != nil {
+		s.conn.Cancel()
+		return err
+	}
+	return s.conn.End(buf)
+}
+
+// write adds any other packet.
+func (s *socket) write(p *Packet) error {
+	buf, err := s.conn.Begin(p.Size())
+	if err != nil {
+		return err
+	}
+	buf, err = p.AppendBinary(buf)
+	if err != nil {
+		s.conn.Cancel()
+		return err
+	}
+	return s.conn.End(buf)
+}
+
+// notSent is the error for a request that could not be written.
+func notSent(err error) error {
+	switch {
+	case errors.Is(err, wsconn.ErrBacklog):
+		return plugin.ErrBusy
+	case errors.Is(err, ilp.ErrInvalidPacket), errors.Is(err, ErrInvalidPacket), errors.Is(err, wsconn.ErrLength):
+		return fmt.Errorf("btp: %w: %w", plugin.ErrNotSent, err)
+	}
+	return plugin.ErrNotConnected
+}
+
+// Reply answers the counterparty's request that token stands for. It
+// implements plugin.Replier.
+func (s *socket) Reply(ctx context.Context, token uint64, reply ilp.Reply, err error) {
+	id, ok := s.incoming.take(token)
+	if !ok {
+		s.link.count(&s.link.counters.repeated, "a request was answered twice")
+		return
+	}
+	if reply == nil {
+		if reject, ok := errors.AsType[*ilp.Reject](err); ok {
+			reply = reject
+		}
+	}
+	if reply != nil {
+		err = s.writeILP(TypeResponse, id, reply)
+	} else {
+		err = s.write(&Packet{Type: TypeError, RequestID: id, Error: *failure(err)})
+	}
+	s.replied(ctx, err)
+}
+
+// replied finishes the writing of a reply.
+func (s *socket) replied(ctx context.Context, err error) {
+	switch {
+	case err == nil:
+		s.flush(ctx)
+	case errors.Is(err, wsconn.ErrBacklog):
+		s.link.counters.dropped.Add(1)
+		s.end(errNotReading, wsconn.CodePolicy)
+	case errors.Is(err, ilp.ErrInvalidPacket), errors.Is(err, ErrInvalidPacket), errors.Is(err, wsconn.ErrLength):
+		s.link.count(&s.link.counters.dropped, "a reply could not be encoded", slog.Any("error", err))
+	default:
+		s.link.counters.dropped.Add(1)
+	}
+}
+
+var errNotReading = errors.New("btp: the counterparty does not read its replies")
+
+// failure is the Error for a request that got no reply. It does not repeat
+// err, which speaks of the inside of this node.
+func failure(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	if errors.Is(err, plugin.ErrNotSent) {
+		return Errorf(T00UnreachableError, "the request could not be handled now")
+	}
+	// What may have had an effect must not be sent again.
+	return Errorf(F00NotAcceptedError, "the request failed")
+}
+
+// end ends the socket from this side: what is outstanding fails at once, and
+// the reader ends when the counterparty has closed too, or soon after. Only
+// the first call has an effect.
+func (s *socket) end(cause error, code int) {
+	s.causeMu.Lock()
+	first := s.cause == nil
+	if first {
+		s.cause = cause
+	}
+	s.causeMu.Unlock()
+	if !first {
+		return
+	}
+	text := ""
+	if code != wsconn.CodeNormal {
+		text = cause.Error()
+	}
+	s.conn.Shutdown(code, text)
+	s.fail(cause)
+}
+
+// fail answers everything outstanding.
+func (s *socket) fail(cause error) {
+	if errors.Is(cause, errClosing) {
+		s.pending.close(errClosing, errClosed)
+		return
+	}
+	s.pending.close(lostError(cause), plugin.ErrNotConnected)
+}
+
+// busy reports whether a request is unanswered in either direction.
+func (s *socket) busy() bool {
+	return s.pending.outstanding() > 0 || s.incoming.unanswered() > 0
+}
+
+// read handles what arrives until the socket ends, and returns why it did.
+// Then nothing is outstanding on it, and its goroutines but this one are gone.
+func (s *socket) read() error {
+	var err error
+	for err == nil {
+		var message []byte
+		if message, err = s.conn.ReadMessage(); err == nil {
+			err = s.handle(message)
+		}
+	}
+	s.causeMu.Lock()
+	if s.cause == nil {
+		s.cause = err
+	}
+	cause := s.cause
+	s.causeMu.Unlock()
+	s.fail(cause)
+	s.burst.Flush()
+	s.conn.Close()
+	s.pending.sweeps.Wait()
+	return cause
+}

@@ -1,0 +1,29 @@
+package plugin
+
+import "errors"
+
+// These errors tell a connector what it may do next. They are what
+// [Responder.Fail] and [MoneySender.SendMoney] are given, wrapped or bare.
+var (
+	// ErrNotSent: the request certainly never reached the counterparty, so
+	// another way may be tried. The sender is told T01.
+	ErrNotSent = errors.New("plugin: not sent")
+
+	// ErrNotConnected is the most common reason for ErrNotSent.
+	ErrNotConnected error = &notSent{"plugin: not connected"}
+
+	// ErrBusy: not sent either, because the link has as much outstanding as
+	// it takes. The sender is told T03.
+	ErrBusy error = &notSent{"plugin: too much outstanding"}
+
+	// ErrUnknownOutcome: the request may have reached the counterparty and no
+	// answer will come on this link any more. It must not be sent another
+	// way. Every error that does not wrap ErrNotSent means the same.
+	ErrUnknownOutcome = errors.New("plugin: outcome unknown")
+)
+
+// notSent is an error of its own that errors.Is also finds to be ErrNotSent.
+type notSent struct{ text string }
+
+func (e *notSent) Error() string        { return e.text }
+func (e *notSent) Is(target error) bool { return target == ErrNotSent }

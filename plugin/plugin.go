@@ -1,0 +1,96 @@
+package plugin
+
+import (
+	"context"
+
+	"github.com/interledger-go/connector/ilp"
+)
+
+// Plugin is a link to one counterparty. All methods may be called
+// concurrently.
+type Plugin interface {
+	// Open starts the link and returns without waiting for the counterparty:
+	// a client dials, and dials again after a loss, in the background. From
+	// now until Close the plugin gives what arrives to h. ctx bounds the call
+	// alone. An error is final: it says what is wrong with the way the plugin
+	// was built (an unusable URL, a port that is taken). Open is called once.
+	Open(ctx context.Context, h Handler) error
+
+	// SendPrepare hands p to the counterparty and returns without waiting for
+	// the answer, which goes to r exactly once, during the call or later, on
+	// any goroutine. p is the caller's again when the call returns.
+	//
+	// ctx carries values of the request (its burst, a trace); it is not a
+	// deadline. A packet's deadline is its ExpiresAt: the connector answers
+	// upstream by itself when it passes, and then counts what comes later as
+	// late. A plugin gives up on a request some time after that, so that it
+	// is still able to tell a late fulfilment from an unknown one.
+	SendPrepare(ctx context.Context, p *ilp.Prepare, r Responder)
+
+	// Connected reports whether a prepare sent now has a chance to reach the
+	// counterparty. It reads memory.
+	Connected() bool
+
+	// Close ends the link; see the checklist. It returns when the plugin's
+	// goroutines have ended.
+	Close() error
+}
+
+// Handler takes what a plugin receives. The connector implements it, and so
+// does a program that uses a plugin without a connector ([HandlerFunc]).
+// All methods may be called concurrently, and none of them blocks.
+type Handler interface {
+	// HandlePrepare takes a prepare of the counterparty. The answer comes to
+	// r exactly once. p is the caller's again when the call returns; what its
+	// fields point to must never change.
+	HandlePrepare(ctx context.Context, p *ilp.Prepare, r Responder)
+
+	// HandleMalformed takes the news that the counterparty sent, where a
+	// Prepare belongs, bytes that err says are none. r gets a Reject (F01).
+	HandleMalformed(ctx context.Context, err error, r Responder)
+
+	// HandleMoney takes a settlement that the counterparty has made: m is
+	// ours when the plugin calls. nil means that it is booked, durably; after
+	// an error the plugin calls again with the same key until it is.
+	HandleMoney(ctx context.Context, m Money) error
+
+	// HandleState says that the link came up or went down. err says why it
+	// went down, where that is known. The calls of one plugin are in order.
+	HandleState(connected bool, err error)
+}
+
+// Money is a settlement: value that moves outside of packets.
+type Money struct {
+	// Amount in the account's unit (its asset scale).
+	Amount uint64
+	// Key names this settlement for ever: a second call with the same key is
+	// the same settlement and has no further effect.
+	Key string
+}
+
+// MoneySender is implemented by plugins that can settle.
+type MoneySender interface {
+	// SendMoney pays m to the counterparty and returns when it is paid. An
+	// error that wraps [ErrNotSent] says that nothing was paid or ever will
+	// be under this key; after any other error the outcome is unknown and the
+	// caller tries again with the same key. Unlike SendPrepare it blocks, up
+	// to ctx.
+	SendMoney(ctx context.Context, m Money) error
+}
+
+// As finds the ability T in p, or in the plugin that p wraps by a method
+// Unwrap() Plugin, and so on.
+func As[T any](p Plugin) (T, bool) {
+	for p != nil {
+		if t, ok := p.(T); ok {
+			return t, true
+		}
+		w, ok := p.(interface{ Unwrap() Plugin })
+		if !ok {
+			break
+		}
+		p = w.Unwrap()
+	}
+	var none T
+	return none, false
+}

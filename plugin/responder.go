@@ -1,0 +1,62 @@
+package plugin
+
+import (
+	"context"
+
+	"github.com/interledger-go/connector/ilp"
+)
+
+// Responder takes the one answer to one prepare. It is a small value, passed
+// along with the prepare, and may be used from any goroutine. Whoever holds
+// it answers exactly once; the receiver of a second answer, or of one that
+// nobody waits for any more, recognises it by its token and changes nothing.
+//
+// The reply given is the caller's again when the call returns; what its
+// fields point to must never change. ctx carries the burst that the answer
+// belongs to, if any.
+type Responder struct {
+	to    Replier
+	token uint64
+}
+
+// Replier is the side that waits for answers. One value serves any number of
+// prepares, told apart by their tokens, so that no object has to be made for
+// a packet.
+type Replier interface {
+	// Reply takes the answer for token: reply, or, where reply is nil, the
+	// error that says why there is none. One of the two is not nil.
+	Reply(ctx context.Context, token uint64, reply ilp.Reply, err error)
+}
+
+// NewResponder makes the responder that answers to with token.
+func NewResponder(to Replier, token uint64) Responder {
+	return Responder{to: to, token: token}
+}
+
+// Reply answers with a Fulfill or Reject. A nil reply is no reply, and counts
+// as Fail with [ErrUnknownOutcome].
+func (r Responder) Reply(ctx context.Context, reply ilp.Reply) {
+	if reply == nil {
+		r.Fail(ctx, nil)
+		return
+	}
+	r.to.Reply(ctx, r.token, reply, nil)
+}
+
+// Fail answers that there is no reply: see [ErrNotSent], [ErrBusy] and
+// [ErrUnknownOutcome], which is what a nil err counts as.
+func (r Responder) Fail(ctx context.Context, err error) {
+	if err == nil {
+		err = ErrUnknownOutcome
+	}
+	r.to.Reply(ctx, r.token, nil, err)
+}
+
+// ReplyFunc is a Replier for a single prepare: a function that takes its
+// answer.
+type ReplyFunc func(ctx context.Context, reply ilp.Reply, err error)
+
+// Reply implements [Replier]. The token is not used.
+func (f ReplyFunc) Reply(ctx context.Context, _ uint64, reply ilp.Reply, err error) {
+	f(ctx, reply, err)
+}

@@ -1,0 +1,74 @@
+package connector
+
+import (
+	"github.com/interledger-go/connector/account"
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/middleware"
+)
+
+// AccountStatus is what a connector knows of an account at one moment.
+type AccountStatus struct {
+	ID       string
+	Relation Relation
+	Asset    Asset
+	// Address is that of a child; zero for others, who have their own.
+	Address ilp.Address
+	// Connected says whether the link is up.
+	Connected bool
+	// InFlight packets came from the counterparty, Outstanding ones went to
+	// it, and are not answered yet.
+	InFlight, Outstanding int64
+	// Malformed counts what came from the counterparty in place of packets.
+	Malformed uint64
+}
+
+// Accounts gives the state of all accounts, by id.
+func (c *Connector) Accounts() []AccountStatus {
+	c.mu.Lock()
+	links := c.sortedLinks()
+	c.mu.Unlock()
+	all := make([]AccountStatus, len(links))
+	for i, l := range links {
+		all[i] = AccountStatus{
+			ID:          l.account.ID,
+			Relation:    l.account.Relation,
+			Asset:       l.account.Asset,
+			Connected:   l.plugin.Connected(),
+			InFlight:    l.inFlight.Load(),
+			Outstanding: l.outstanding.Load(),
+			Malformed:   l.malformed.Load(),
+		}
+		if l.account.Relation == account.Child {
+			all[i].Address, _ = c.Address().Child(l.account.Segment()) // zero when it would be too long
+		}
+	}
+	return all
+}
+
+// Stats is what the stats middleware has counted, by account; nil if the
+// chain has none.
+func (c *Connector) Stats() []middleware.AccountStats {
+	stats, ok := middleware.Find[*middleware.Stats](c.config.Middleware)
+	if !ok {
+		return nil
+	}
+	return stats.Snapshot()
+}
+
+// Counters counts what belongs to no single account.
+type Counters struct {
+	// LateFulfills came after their packets had expired: the next hop thinks
+	// that it was paid for them.
+	LateFulfills uint64
+	// UnexpectedReplies came for packets that had been answered, or were never
+	// sent; a plugin that gives them is faulty.
+	UnexpectedReplies uint64
+}
+
+// Counters gives the figures of now.
+func (c *Connector) Counters() Counters {
+	return Counters{
+		LateFulfills:      c.lateFulfills.Load(),
+		UnexpectedReplies: c.unexpectedReplies.Load(),
+	}
+}

@@ -1,0 +1,87 @@
+package storetest_test
+
+import (
+	"testing"
+
+	"github.com/interledger-go/connector/store/storetest"
+)
+
+// The suite passes a store without a fault, so that what it says of the
+// others is due to theirs.
+func TestSuitePassesAGoodStore(t *testing.T) {
+	storetest.Run(t, options(none))
+}
+
+// A store that keeps nothing is spared the case about opening it again, and no
+// other.
+func TestSuiteWithoutReopen(t *testing.T) {
+	opts := options(none)
+	opts.Reopen = nil
+	for _, name := range storetest.CaseNames() {
+		checked, err := storetest.Verdict(t, opts, name)
+		if checked != (name != "Reopen") || checked && err != nil {
+			t.Errorf("%s: checked %v, %v", name, checked, err)
+		}
+	}
+}
+
+func TestSuiteSeesEveryFault(t *testing.T) {
+	tests := []struct {
+		fault fault
+		fails []string // these cases, and perhaps others
+	}{
+		{findsAbsent, []string{"PutGetDelete", "NotFound", "EmptyValue"}},
+		{ownNotFound, []string{"PutGetDelete", "NotFound"}},
+		{losesEmpty, []string{"EmptyValue", "Reopen"}},
+		{sharesMemory, []string{"Ownership"}},
+		{staleReads, []string{"PutGetDelete", "Concurrent", "LaterWins"}},
+		{anyKey, []string{"Limits"}},
+		{reversed, []string{"ScanOrder"}},
+		{endsAtFF, []string{"ScanOrder", "BinaryKeys"}},
+		{wildcards, []string{"ScanOrder"}},
+		{liveScan, []string{"ScanSnapshot"}},
+		{reusesBuffer, []string{"Ownership"}},
+		{wrapsVisitError, []string{"ScanStops"}},
+		{scansOn, []string{"ScanStops"}},
+		{ignoresContext, []string{"Cancelled"}},
+		{scansOnCancelled, []string{"Cancelled"}},
+		{foldsCase, []string{"BinaryKeys", "ScanOrder"}},
+		{trimsKeys, []string{"BinaryKeys", "ScanOrder"}},
+		{keepsMemory, []string{"Ownership"}},
+		{torn, []string{"Atomic"}},
+		{losesUpdates, []string{"Concurrent"}},
+		{writesInvalid, []string{"Limits"}},
+		{plainError, []string{"Limits", "Cancelled"}},
+		{deletesFirst, []string{"BatchOrder"}},
+		{firstWins, []string{"BatchOrder"}},
+		{refusesEmpty, []string{"EmptyBatch"}},
+		{cutsBatches, []string{"LargeBatch"}},
+		{cutsValues, []string{"LargeValues"}},
+		{insertsOnly, []string{"PutGetDelete", "Again"}},
+		{missesDeleted, []string{"NotFound", "Again"}},
+		{writesBehind, []string{"PutGetDelete", "Concurrent", "LaterWins"}},
+		{writesCancelled, []string{"Cancelled"}},
+		{closesOnce, []string{"Close"}},
+		{ownClosed, []string{"Close", "CloseUnderLoad"}},
+		{answersClosed, []string{"Close", "CloseUnderLoad", "Reopen"}},
+		{writesClosed, []string{"CloseUnderLoad"}},
+		{forgetsLast, []string{"Reopen", "CloseUnderLoad"}},
+		{undeletes, []string{"Reopen"}},
+	}
+	seen := make(map[string]bool)
+	for _, test := range tests {
+		t.Run(string(test.fault), func(t *testing.T) {
+			for _, name := range test.fails {
+				seen[name] = true
+				if checked, err := storetest.Verdict(t, options(test.fault), name); !checked || err == nil {
+					t.Errorf("the case %s passes", name)
+				}
+			}
+		})
+	}
+	for _, name := range storetest.CaseNames() {
+		if !seen[name] {
+			t.Errorf("no fault makes the case %s fail", name)
+		}
+	}
+}
