@@ -190,7 +190,7 @@ func TestZeroRatioRefuses(t *testing.T) {
 
 func TestApplyAgainstBigIntegers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	for range 20_000 {
+	for range 4000 {
 		r, amount := ratio(t, rng), word(rng)
 		got, ok := r.Apply(amount)
 		want, wantOK := oracle(r, amount)
@@ -204,7 +204,7 @@ func TestApplyAgainstBigIntegers(t *testing.T) {
 func TestMaxIsTheLastAmount(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	below := 0
-	for range 20_000 {
+	for range 4000 {
 		r := ratio(t, rng)
 		limit := r.Max()
 		if _, ok := r.Apply(limit); ok == r.IsZero() {
@@ -218,7 +218,7 @@ func TestMaxIsTheLastAmount(t *testing.T) {
 			t.Fatalf("(%v).Max() = %d, but Apply takes one more", r, limit)
 		}
 	}
-	if below < 1000 {
+	if below < 400 {
 		t.Fatalf("only %d ratios with a maximum below 2^64-1", below)
 	}
 }
@@ -226,7 +226,7 @@ func TestMaxIsTheLastAmount(t *testing.T) {
 func TestArithmeticAgainstBigRationals(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	ten := big.NewInt(10)
-	for range 20_000 {
+	for range 4000 {
 		r, s := ratio(t, rng), ratio(t, rng)
 
 		product := r.Mul(s)

@@ -123,7 +123,7 @@ func (a *Address) UnmarshalText(text []byte) error {
 // ValidSegment reports whether s can be a segment of an address: one or more
 // of the characters A-Z a-z 0-9 _ ~ - (ADDR-03).
 func ValidSegment(s string) bool {
-	var seen uint8
+	var seen uint32
 	for i := range len(s) {
 		seen |= classes[s[i]]
 	}
@@ -132,48 +132,44 @@ func ValidSegment(s string) bool {
 
 // validAddress is the syntax of RFC 15.
 func validAddress(s string) bool {
-	n := schemeLength(s)
-	return n > 0 && len(s) <= MaxAddressLength && validSegments(s[n+1:])
+	return len(s) <= MaxAddressLength && beginsWithScheme(s) && validSegments(s)
 }
 
 // validSegments reports whether s is one or more segments with a dot between
 // them. Every packet passes here, so the loop does not branch on what it
 // reads. It shifts the classes of the characters into a word, where an empty
-// segment is two bits in a row, and so is a character that is not legal. The
-// dot before s counts as the first of them, and the end of s as a dot.
+// segment is two bits in a row, and so is a character that is not legal. Both
+// ends of s count as dots.
 func validSegments(s string) bool {
 	var bad uint32
 	word, i := uint32(dot), 0
 	for ; i < len(s)-7; i += 8 {
-		next := uint32(classes[s[i]])
-		next = next<<1 | uint32(classes[s[i+1]])
-		next = next<<1 | uint32(classes[s[i+2]])
-		next = next<<1 | uint32(classes[s[i+3]])
-		next = next<<1 | uint32(classes[s[i+4]])
-		next = next<<1 | uint32(classes[s[i+5]])
-		next = next<<1 | uint32(classes[s[i+6]])
-		next = next<<1 | uint32(classes[s[i+7]])
+		next := classes[s[i]]
+		next = next<<1 | classes[s[i+1]]
+		next = next<<1 | classes[s[i+2]]
+		next = next<<1 | classes[s[i+3]]
+		next = next<<1 | classes[s[i+4]]
+		next = next<<1 | classes[s[i+5]]
+		next = next<<1 | classes[s[i+6]]
+		next = next<<1 | classes[s[i+7]]
 		word = word<<8 | next
 		bad |= word & (word >> 1)
 	}
 	for ; i < len(s); i++ {
-		word = word<<1 | uint32(classes[s[i]])
+		word = word<<1 | classes[s[i]]
 	}
 	word = word<<1 | dot
 	return bad|word&(word>>1) == 0
 }
 
-// schemeLength is the length of the scheme that s begins with, followed by a
-// dot (ADDR-02), or 0 if there is none.
-func schemeLength(s string) int {
+// beginsWithScheme reports whether s begins with a scheme and a dot (ADDR-02).
+func beginsWithScheme(s string) bool {
 	if len(s) > 1 && s[0] == 'g' && s[1] == '.' {
-		return 1
+		return true
 	}
-	n := strings.IndexByte(s[:min(len(s), len("private."))], '.')
-	if n < 0 || !validScheme(s[:n]) {
-		return 0
-	}
-	return n
+	const longest = len("private.")
+	n := strings.IndexByte(s[:min(len(s), longest)], '.')
+	return n > 0 && validScheme(s[:n])
 }
 
 func validScheme(s string) bool {
@@ -191,7 +187,7 @@ const (
 	xxxx = 0b11 // may not stand in an address
 )
 
-var classes = [256]uint8{
+var classes = [256]uint32{
 	xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, // 0x00
 	xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, // 0x10
 	xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, xxxx, char, dot, xxxx, // 0x20

@@ -2,7 +2,6 @@ package ilp_test
 
 import (
 	"bytes"
-	"strconv"
 	"testing"
 	"time"
 
@@ -24,20 +23,28 @@ func encode(tb testing.TB, p interface {
 	return b
 }
 
-func benchPrepare(dataSize int) *ilp.Prepare {
+func benchPrepare(destination string, dataSize int) *ilp.Prepare {
 	return &ilp.Prepare{
 		Amount:      1_000_000,
 		ExpiresAt:   time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC),
 		Condition:   ilp.Fulfillment{1, 2, 3}.Condition(),
-		Destination: ilp.MustParseAddress(streamAddress),
+		Destination: ilp.MustParseAddress(destination),
 		Data:        bytes.Repeat([]byte{0x5a}, dataSize),
 	}
 }
 
+// What a packet costs goes by the length of its destination, not of its data.
 func BenchmarkPrepareDecode(b *testing.B) {
-	for _, size := range []int{0, 300, ilp.MaxDataLength} {
-		packet := encode(b, benchPrepare(size))
-		b.Run("data="+strconv.Itoa(size), func(b *testing.B) {
+	for _, c := range []struct {
+		name, destination string
+		data              int
+	}{
+		{"data=300/destination=13", "example.alice", 300},
+		{"data=300/destination=56", streamAddress, 300},
+		{"data=32767/destination=56", streamAddress, ilp.MaxDataLength},
+	} {
+		packet := encode(b, benchPrepare(c.destination, c.data))
+		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			var p ilp.Prepare
 			for b.Loop() {
@@ -51,7 +58,7 @@ func BenchmarkPrepareDecode(b *testing.B) {
 
 // A packet that is forwarded: the bytes it came in with two fields changed.
 func BenchmarkPrepareAppendForwarded(b *testing.B) {
-	packet := encode(b, benchPrepare(300))
+	packet := encode(b, benchPrepare(streamAddress, 300))
 	var p ilp.Prepare
 	if err := p.Decode(packet); err != nil {
 		b.Fatal(err)
@@ -69,7 +76,7 @@ func BenchmarkPrepareAppendForwarded(b *testing.B) {
 
 // A packet that a host made.
 func BenchmarkPrepareAppendNew(b *testing.B) {
-	p := benchPrepare(300)
+	p := benchPrepare(streamAddress, 300)
 	dst := make([]byte, 0, ilp.MaxPrepareSize)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -80,7 +87,7 @@ func BenchmarkPrepareAppendNew(b *testing.B) {
 }
 
 func BenchmarkRewrite(b *testing.B) {
-	p := benchPrepare(300)
+	p := benchPrepare(streamAddress, 300)
 	packet := encode(b, p)
 	b.ReportAllocs()
 	for b.Loop() {

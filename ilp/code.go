@@ -121,12 +121,13 @@ func (c Code) valid() bool {
 	return len(c) == codeSize && c[0]|c[1]|c[2] < 0x80
 }
 
-// known gives the constant that is equal to c, if there is one. A code that
-// was decoded would keep its packet in memory, and codes are kept: as the
-// keys of counters, for instance.
+// known gives the constant that is equal to c, which is valid, or c if there
+// is none. A code that was decoded would keep its packet in memory, and codes
+// are kept: as the keys of counters, for instance.
 func (c Code) known() Code {
 	for _, k := range codes {
-		if k == c {
+		// Few have the same last character, and it is quick to see.
+		if k[codeSize-1] == c[codeSize-1] && k == c {
 			return k
 		}
 	}

@@ -30,11 +30,11 @@
 // Decoding takes canonical OER only (see package oer) and enforces the limits
 // of the standard (ILP4-07), as encoding does: 32767 bytes of data, 8191 of a
 // message, 1023 of an address. Bytes that follow the last field of a packet
-// inside its envelope are accepted (OER-17), and stay where they are in a
-// Prepare that is forwarded. Bytes after the envelope are accepted too, but
-// are not part of the packet and go no further.
+// inside its envelope are accepted (OER-17); they stay where they are in a
+// Prepare that is forwarded, and are not kept in a reply. Bytes after the
+// envelope are accepted too, but are not part of the packet and go no further.
 //
-// All errors of decoding and encoding wrap [ErrInvalidPacket] and name the
+// All errors of decoding and encoding packets wrap [ErrInvalidPacket] and name the
 // field; those about an address wrap [ErrInvalidAddress] too.
 //
 // Values of this package may be read by many goroutines at once. A method with

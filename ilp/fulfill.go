@@ -25,11 +25,10 @@ func (*Fulfill) isReply() {}
 // then and packet is the caller's again.
 func (f *Fulfill) Decode(packet []byte) error {
 	*f = Fulfill{}
-	start, end, err := envelope(packet, TypeFulfill)
+	r, err := open(packet, TypeFulfill)
 	if err != nil {
 		return err
 	}
-	r := oer.NewReader(packet[start:end])
 	fulfillment := r.Bytes(len(f.Fulfillment))
 	if err := r.Err(); err != nil {
 		return &packetError{TypeFulfill, "fulfillment", err}
@@ -58,7 +57,7 @@ func (f *Fulfill) AppendBinary(dst []byte) ([]byte, error) {
 	return oer.AppendOctets(dst, f.Data), nil
 }
 
-// Size is the number of bytes that AppendBinary writes.
+// Size is the number of bytes that AppendBinary writes, if it does not fail.
 func (f *Fulfill) Size() int { return envelopeSize(f.contentsSize()) }
 
 func (f *Fulfill) contentsSize() int {

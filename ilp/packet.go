@@ -64,7 +64,7 @@ func (t Type) String() string {
 type Reply interface {
 	// AppendBinary appends the packet to b.
 	encoding.BinaryAppender
-	// Size is the number of bytes that AppendBinary writes.
+	// Size is the number of bytes that AppendBinary writes, if it does not fail.
 	Size() int
 
 	isReply()
@@ -87,33 +87,66 @@ func DecodeReply(packet []byte, f *Fulfill, r *Reject) (Reply, error) {
 		}
 		return r, nil
 	default:
-		if len(packet) == 0 {
-			return nil, fmt.Errorf("%w: reply: no bytes", ErrInvalidPacket)
-		}
-		return nil, fmt.Errorf("%w: reply: %v, want fulfill or reject", ErrInvalidPacket, t)
+		return nil, fmt.Errorf("%w: %v, want fulfill or reject", ErrInvalidPacket, t)
 	}
 }
 
-// envelope checks the type of a packet and the length of its contents
-// (ILP4-01), and gives the places where the contents start and end.
-func envelope(packet []byte, want Type) (start, end int, err error) {
+// envelope finds the contents of a packet of this type (ILP4-01), from start
+// up to end. If there are none, end is negative, and open says why.
+func envelope(packet []byte, want Type) (start, end int) {
 	if len(packet) == 0 || Type(packet[0]) != want {
-		return 0, 0, typeError(packet, want)
+		return 0, -1
 	}
-	r := oer.NewReader(packet[1:])
-	contents := len(r.Octets())
-	if err := r.Err(); err != nil {
-		return 0, 0, &packetError{want, "envelope", err}
-	}
-	end = len(packet) - r.Len()
-	return end - contents, end, nil
+	return span(packet, 1)
 }
 
-func typeError(packet []byte, want Type) error {
-	if len(packet) == 0 {
-		return &packetError{want, "type", oer.ErrTruncated}
+// span finds the octet string whose length determinant is at place i of b,
+// from start up to end. A negative end says that there is none, and a negative
+// i that there was none before. It is what oer.Reader does, in the form that
+// costs a packet least: places, and the usual sizes of a length first.
+func span(b []byte, i int) (start, end int) {
+	if uint(i) >= uint(len(b)) {
+		return 0, -1
 	}
-	return &packetError{want, "type", fmt.Errorf("it is %d, want %d", packet[0], want)}
+	size := int(b[i])
+	start = i + 1
+	if size >= 0x80 {
+		if size != 0x82 || i >= len(b)-2 || b[i+1] == 0 {
+			return oddSpan(b, i)
+		}
+		size = int(b[i+1])<<8 | int(b[i+2]) // 256 to 65535
+		start = i + 3
+	}
+	if size > len(b)-start {
+		return 0, -1
+	}
+	return start, start + size
+}
+
+// oddSpan is span for all sizes of a length.
+func oddSpan(b []byte, i int) (start, end int) {
+	r := oer.NewReader(b[i:])
+	n := len(r.Octets())
+	if r.Err() != nil {
+		return 0, -1
+	}
+	end = len(b) - r.Len()
+	return end - n, end
+}
+
+// open gives a reader of the contents of a packet of this type, or says what
+// is wrong with the envelope.
+func open(packet []byte, want Type) (oer.Reader, error) {
+	r := oer.NewReader(packet)
+	got := Type(r.Uint8())
+	if r.Err() == nil && got != want {
+		return r, &packetError{want, "type", fmt.Errorf("it is %d, want %d", got, want)}
+	}
+	contents := r.Octets()
+	if err := r.Err(); err != nil {
+		return r, &packetError{want, "envelope", err}
+	}
+	return oer.NewReader(contents), nil
 }
 
 // appendEnvelope appends what goes before contents of so many bytes.
@@ -156,10 +189,11 @@ func tooLong(t Type, field string, n, limit int) error {
 	return &packetError{t, field, fmt.Errorf("%d bytes, at most %d are allowed", n, limit)}
 }
 
-// alias gives the bytes of b as a string without a copy. It is sound by the
-// contract of the Decode methods: the bytes of a packet that was decoded are
-// never written again. Rewrite does write, but to a packet that nobody has
-// decoded into values that are still in use.
+// alias gives the bytes of b as a string without a copy. That is sound for a
+// string that ends with the call, and for others by the contract of the Decode
+// methods: the bytes of a packet that was decoded are never written again.
+// Rewrite, which does write, reaches only the amount and the expiry, and no
+// string is made of these.
 func alias(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }

@@ -1,6 +1,7 @@
 package ilp
 
 import (
+	"encoding"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -33,83 +34,91 @@ type Prepare struct {
 	// Data is for the receiver: up to MaxDataLength bytes.
 	Data []byte
 
-	// wire is the packet that this one was decoded from, or nil, and the
-	// rest are places in it. A Destination and Data of a legal packet end
-	// well below 65536.
+	// wire is the packet that this one was decoded from, or nil. contents is
+	// where its contents start, and the rest are places in these. All of them
+	// are below 65536, since what they are of has kept its limits.
 	wire                   []byte
 	contents               uint16
 	destination, destLimit uint16
 	data, dataLimit        uint16
 }
 
+var _ encoding.BinaryAppender = (*Prepare)(nil)
+
 // Decode makes p the Prepare that packet has at its front. Destination and
 // Data point into packet, which must never change from now on; see the package
 // comment. The error wraps [ErrInvalidPacket] and names the field; p is the
 // zero Prepare then and packet is the caller's again.
 func (p *Prepare) Decode(packet []byte) error {
-	start, end, err := envelope(packet, TypePrepare)
-	if err != nil {
-		*p = Prepare{}
-		return err
+	start, end := envelope(packet, TypePrepare)
+	if end-start < destinationOffset {
+		return p.refuse(packet)
 	}
-	contents := packet[start:end]
-	if len(contents) < destinationOffset {
-		*p = Prepare{}
-		return shortPrepare(len(contents))
-	}
-	expiresAt, err := oer.ParseTimestamp(contents[expiresAtOffset:conditionOffset])
-	if err != nil {
-		*p = Prepare{}
-		return &packetError{TypePrepare, "expiresAt", err}
-	}
-	r := oer.NewReader(contents[destinationOffset:])
-	destination := r.Octets()
-	destLimit := end - r.Len()
-	data := r.Octets()
-	dataLimit := end - r.Len()
-	if r.Err() != nil || !validAddress(alias(destination)) || len(data) > MaxDataLength {
-		*p = Prepare{}
-		return prepareError(contents)
-	}
-	p.Amount = binary.BigEndian.Uint64(contents[amountOffset:])
-	p.ExpiresAt = expiresAt
-	p.Condition = Condition(contents[conditionOffset:])
-	p.Destination = Address{alias(destination)}
-	p.Data = data
+	contents := packet[start:end:end]
 	p.wire = packet[:end:end]
 	p.contents = uint16(start)
-	p.destination, p.destLimit = uint16(destLimit-len(destination)), uint16(destLimit)
-	p.data, p.dataLimit = uint16(dataLimit-len(data)), uint16(dataLimit)
+	p.Amount = binary.BigEndian.Uint64(contents[amountOffset:])
+	p.Condition = Condition(contents[conditionOffset:])
+
+	destination, destLimit := span(contents, destinationOffset)
+	if destLimit < 0 {
+		return p.refuse(packet)
+	}
+	p.Destination = Address{alias(contents[destination:destLimit])}
+	if !validAddress(p.Destination.s) {
+		return p.refuse(packet)
+	}
+	p.destination, p.destLimit = uint16(destination), uint16(destLimit)
+
+	data, dataLimit := span(contents, destLimit)
+	if dataLimit < 0 || dataLimit-data > MaxDataLength {
+		return p.refuse(packet)
+	}
+	p.Data = contents[data:dataLimit:dataLimit]
+	p.data, p.dataLimit = uint16(data), uint16(dataLimit)
+
+	var err error
+	if p.ExpiresAt, err = oer.ParseTimestamp(contents[expiresAtOffset:conditionOffset]); err != nil {
+		return p.refuse(packet)
+	}
 	return nil
 }
 
-// shortPrepare names the field in which contents of n bytes end.
-func shortPrepare(n int) error {
-	field := "amount"
-	switch {
-	case n >= conditionOffset:
-		field = "executionCondition"
-	case n >= expiresAtOffset:
-		field = "expiresAt"
+// refuse makes p zero and says why Decode takes no Prepare from packet.
+func (p *Prepare) refuse(packet []byte) error {
+	*p = Prepare{}
+	r, err := open(packet, TypePrepare)
+	if err != nil {
+		return err
 	}
-	return &packetError{TypePrepare, field, oer.ErrTruncated}
-}
-
-// prepareError finds what is wrong with contents from the destination on.
-func prepareError(contents []byte) error {
-	r := oer.NewReader(contents[destinationOffset:])
-	destination := string(r.Octets())
-	if err := r.Err(); err != nil {
-		return &packetError{TypePrepare, "destination", err}
+	field := func(name string) error {
+		return &packetError{TypePrepare, name, r.Err()}
+	}
+	if r.Uint64(); r.Err() != nil {
+		return field("amount")
+	}
+	expiresAt := r.Bytes(oer.TimestampSize)
+	if r.Err() != nil {
+		return field("expiresAt")
+	}
+	if _, err := oer.ParseTimestamp(expiresAt); err != nil {
+		return &packetError{TypePrepare, "expiresAt", err}
+	}
+	if r.Bytes(len(Condition{})); r.Err() != nil {
+		return field("executionCondition")
+	}
+	destination := alias(r.Octets())
+	if r.Err() != nil {
+		return field("destination")
 	}
 	if !validAddress(destination) {
 		return &packetError{TypePrepare, "destination", addressError(destination)}
 	}
 	data := r.Octets()
-	if err := r.Err(); err != nil {
-		return &packetError{TypePrepare, "data", err}
+	if r.Err() != nil {
+		return field("data")
 	}
-	return checkData(TypePrepare, len(data))
+	return tooLong(TypePrepare, "data", len(data), MaxDataLength)
 }
 
 // AppendBinary appends the packet to dst, which must not overlap the bytes
@@ -149,7 +158,7 @@ func (p *Prepare) AppendBinary(dst []byte) ([]byte, error) {
 	return oer.AppendOctets(dst, p.Data), nil
 }
 
-// Size is the number of bytes that AppendBinary writes.
+// Size is the number of bytes that AppendBinary writes, if it does not fail.
 func (p *Prepare) Size() int {
 	if p.intact() {
 		return len(p.wire)
@@ -165,26 +174,30 @@ func (p *Prepare) contentsSize() int {
 // memory with p or with the packet it was decoded from.
 func (p *Prepare) Clone() Prepare {
 	c := *p
-	if p.intact() {
-		c.wire = slices.Clone(p.wire)
-		c.Destination = Address{alias(c.wire[c.destination:c.destLimit])}
-		c.Data = c.wire[c.data:c.dataLimit:c.dataLimit]
+	if !p.intact() {
+		c.wire = nil
+		c.Destination = p.Destination.Clone()
+		c.Data = slices.Clone(p.Data)
 		return c
 	}
-	c.wire = nil
-	c.Destination = p.Destination.Clone()
-	c.Data = slices.Clone(p.Data)
+	c.wire = slices.Clone(p.wire)
+	contents := c.wire[c.contents:]
+	c.Destination = Address{alias(contents[c.destination:c.destLimit])}
+	c.Data = contents[c.data:c.dataLimit:c.dataLimit]
 	return c
 }
 
 // intact reports whether the fields that are not to be changed on the way are
-// those that p was decoded with. It is cheap: comparing a string with itself
-// ends at the pointers, and so does the comparison of the data.
+// those that p was decoded with. It is cheap: the comparison of a string with
+// itself ends at the pointers, and so does that of the data.
 func (p *Prepare) intact() bool {
-	return p.wire != nil &&
-		p.Destination.s == alias(p.wire[p.destination:p.destLimit]) &&
-		sameSlice(p.Data, p.wire[p.data:p.dataLimit]) &&
-		p.Condition == Condition(p.wire[p.contents+conditionOffset:])
+	if p.wire == nil {
+		return false
+	}
+	contents := p.wire[p.contents:]
+	return p.Destination.s == string(contents[p.destination:p.destLimit]) &&
+		sameSlice(p.Data, contents[p.data:p.dataLimit]) &&
+		p.Condition == Condition(contents[conditionOffset:])
 }
 
 // sameSlice reports whether a and b are the same bytes in memory, or none.
@@ -194,18 +207,19 @@ func sameSlice(a, b []byte) bool {
 
 // Rewrite writes the amount and the expiry of an encoded Prepare over, in
 // place (ILP4-04). It checks the envelope but not the rest of the packet.
-// The caller owns packet, and no Prepare that was decoded from it is in use
-// any more. An error wraps [ErrInvalidPacket]; packet is unchanged then.
+//
+// The caller owns packet: nobody reads it at the same time. A Prepare that was
+// decoded from it keeps its fields, and would still be written with its own
+// amount and expiry.
+//
+// An error wraps [ErrInvalidPacket], and packet is unchanged then: it is no
+// Prepare, or expiresAt is zero or outside the years 0 to 9999.
 func Rewrite(packet []byte, amount uint64, expiresAt time.Time) error {
-	start, end, err := envelope(packet, TypePrepare)
-	if err != nil {
-		return err
+	start, end := envelope(packet, TypePrepare)
+	if end-start < destinationOffset {
+		return new(Prepare).refuse(packet)
 	}
-	contents := packet[start:end]
-	if len(contents) < destinationOffset {
-		return shortPrepare(len(contents))
-	}
-	return putMutable(contents, amount, expiresAt)
+	return putMutable(packet[start:end], amount, expiresAt)
 }
 
 // putMutable writes the two fields that change on the way over the front of

@@ -1,6 +1,7 @@
 package ilp
 
 import (
+	"encoding"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -83,11 +84,10 @@ func (r *Reject) Unwrap() error { return r.Cause }
 // is the caller's again.
 func (r *Reject) Decode(packet []byte) error {
 	*r = Reject{}
-	start, end, err := envelope(packet, TypeReject)
+	in, err := open(packet, TypeReject)
 	if err != nil {
 		return err
 	}
-	in := oer.NewReader(packet[start:end])
 	code := Code(alias(in.Bytes(codeSize)))
 	if err := in.Err(); err != nil {
 		return &packetError{TypeReject, "code", err}
@@ -142,7 +142,7 @@ func (r *Reject) AppendBinary(dst []byte) ([]byte, error) {
 	return oer.AppendOctets(dst, r.Data), nil
 }
 
-// Size is the number of bytes that AppendBinary writes.
+// Size is the number of bytes that AppendBinary writes, if it does not fail.
 func (r *Reject) Size() int { return envelopeSize(r.contentsSize()) }
 
 func (r *Reject) contentsSize() int {
@@ -185,6 +185,8 @@ type AmountTooLarge struct {
 	// Maximum is the largest amount that is not too large.
 	Maximum uint64
 }
+
+var _ encoding.BinaryAppender = AmountTooLarge{}
 
 // AppendBinary appends the 16 bytes of the data to dst and implements
 // [encoding.BinaryAppender]. The error is always nil.

@@ -94,7 +94,14 @@ func (p *peer) answer(ctx context.Context, r ilp.Reply) error {
 	return p.call(ctx, "answer", newReply(r), nil)
 }
 
-// taken returns the prepares that were answered so.
+// fail has the peer answer every packet from now on with an error of BTP.
+func (p *peer) fail(ctx context.Context, message string) error {
+	return p.call(ctx, "fail", struct {
+		Message string `json:"message"`
+	}{message}, nil)
+}
+
+// taken returns the prepares that answer has answered.
 func (p *peer) taken(ctx context.Context) ([]ilp.Prepare, error) {
 	var result []prepare
 	err := p.call(ctx, "taken", nil, &result)
@@ -154,6 +161,8 @@ func (r *reply) parse() ilp.Reply {
 
 // octets are bytes, in JSON as hexadecimal text.
 type octets []byte
+
+func (o octets) String() string { return hex.EncodeToString(o) }
 
 func (o octets) MarshalText() ([]byte, error) {
 	return hex.AppendEncode(nil, o), nil

@@ -136,14 +136,15 @@ func (n *network) listen(addr string) {
 	})
 }
 
-// stop stops the connector and its server, as a host does before it exits.
+// stop stops the connector and its server, as a host does before it exits:
+// first nobody new is let in, then the connector drains.
 func (n *network) stop() {
 	n.once.Do(func() {
+		n.http.Close()
+		n.serving.Wait()
 		n.cancel()
 		n.running.Wait()
-		n.http.Close()
 		n.server.Close()
-		n.serving.Wait()
 	})
 }
 

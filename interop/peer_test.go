@@ -81,6 +81,7 @@ func startPeer(t *testing.T, name string, options pluginOptions) *peer {
 	ctx, kill := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, node, "peer.js", string(argument))
 	cmd.Dir = "js"
+	cmd.WaitDelay = time.Second
 	p := &peer{
 		name:   name,
 		kill:   kill,

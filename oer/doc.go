@@ -29,6 +29,9 @@
 // and encoding again gives the bytes back. Bytes that are left after the last
 // field a decoder knows are no fault; most protocols ignore them (OER-17).
 //
+// A time is 17 digits to the millisecond in ILP packets ([AppendTimestamp]) and
+// a GeneralizedTime, which leaves out zeros, in BTP ([AppendGeneralizedTime]).
+//
 // Nothing in this package keeps state: all functions may be called
 // concurrently. A Reader belongs to one goroutine.
 package oer

@@ -78,23 +78,26 @@ func ParseTimestamp(b []byte) (time.Time, error) {
 	date, clock, last := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), uint64(b[16]-'0')
 	bad := notDigits(date) | notDigits(clock)
 	date, clock = numbers(date), numbers(clock)
-	century, year, month, day := date&0xff, date>>16&0xff, date>>32&0xff, date>>48&0xff
-	hour, minute, second, centi := clock&0xff, clock>>16&0xff, clock>>32&0xff, clock>>48&0xff
+	bad |= above(date, 99|99<<16|12<<32|31<<48) | above(clock, 23|59<<16|59<<32|99<<48)
+	century, year, month, day := date&0xff, date>>16&0xff, date>>32&0xff, date>>48
+	hour, minute, second, centi := clock&0xff, clock>>16&0xff, clock>>32&0xff, clock>>48
 
-	leap := 0
-	if year%4 == 0 && (year != 0 || century%4 == 0) {
-		leap = 1
+	// The number by which it is a leap year, and how many centuries began
+	// before the year.
+	quadrennial, centuries := year, century+1
+	if year == 0 {
+		quadrennial, centuries = century, century
 	}
-	m := &months[leap][month&15]
-	// day-1 wraps around for day 0, and a month that does not exist has no
-	// days; 16 and above do not get their own entry.
-	if bad != 0 || last > 9 || month > 12 || day-1 >= uint64(m.days) || hour > 23 || minute > 59 || second > 59 {
+	m := &months[month&15]
+	if quadrennial%4 == 0 {
+		m = &leapMonths[month&15]
+	}
+	if bad != 0 || last > 9 || day-1 >= uint64(m.days) { // day 0 wraps around
 		return time.Time{}, errFixed
 	}
 	year += century * 100
-	// Leap days before the year: a year counts when it is over, and year 0
-	// is a leap year.
-	days := year*365 + (year+3)/4 - (year+99)/100 + (year+399)/400 + uint64(m.before) + day - 1
+	leapDays := (year+3)/4 - centuries + (centuries+3)/4 // in the years before; year 0 has one
+	days := year*365 + leapDays + uint64(m.before) + day - 1
 	seconds := ((days*24+hour)*60+minute)*60 + second
 	return time.Unix(int64(seconds)+yearZero, int64(centi*10+last)*1e6).UTC(), nil
 }
@@ -102,15 +105,16 @@ func ParseTimestamp(b []byte) (time.Time, error) {
 // month is the number of days in a month and in the year before it.
 type month struct{ before, days uint16 }
 
-// months of a common year and of a leap year, by their number.
-var months = [2][16]month{
-	{{}, {0, 31}, {31, 28}, {59, 31}, {90, 30}, {120, 31}, {151, 30}, {181, 31}, {212, 31}, {243, 30}, {273, 31}, {304, 30}, {334, 31}},
-	{{}, {0, 31}, {31, 29}, {60, 31}, {91, 30}, {121, 31}, {152, 30}, {182, 31}, {213, 31}, {244, 30}, {274, 31}, {305, 30}, {335, 31}},
-}
+// months and leapMonths are the months of a year by their number. Those that
+// do not exist have no days.
+var (
+	months     = [16]month{{}, {0, 31}, {31, 28}, {59, 31}, {90, 30}, {120, 31}, {151, 30}, {181, 31}, {212, 31}, {243, 30}, {273, 31}, {304, 30}, {334, 31}}
+	leapMonths = [16]month{{}, {0, 31}, {31, 29}, {60, 31}, {91, 30}, {121, 31}, {152, 30}, {182, 31}, {213, 31}, {244, 30}, {274, 31}, {305, 30}, {335, 31}}
+)
 
-// civil gives the date of the day that is so many days, below 2^22, after
-// 0000-01-01. It counts years from 1 March, so that a leap day comes last.
-// Each division is a multiplication by a fraction whose quotient is in the
+// civil gives the date that is so many days, below 2^22, after 0000-01-01:
+// century, year of the century, month and day in the four lanes of a word. It
+// counts years from 1 March, so that a leap day comes last. Each division is a multiplication by a fraction whose quotient is in the
 // upper bits of the product and whose remainder is in the lower ones, scaled;
 // both are exact in the range that is needed (Neri and Schneider, "Euclidean
 // affine functions and their application to calendar algorithms").
@@ -143,10 +147,12 @@ func civil(days uint32) uint64 {
 	return (century - 4) | year<<16 | month<<32 | day<<48
 }
 
-const lanes = 0x0001000100010001 // times n: n in each of four 16-bit lanes
+// lanes times n is n in each of four 16-bit lanes. A lane holds two digits, or
+// the number that they are.
+const lanes = 0x0001000100010001
 
-// digits gives the eight digits of four numbers below 100, the first digit in
-// the lowest byte.
+// digits gives the eight digits of four numbers below 100. The first lane and
+// the first digit of each are the lowest.
 func digits(v uint64) uint64 {
 	tens := v * 103 >> 10 & (lanes * 0x0f) // 103/1024 is 1/10 below 100, rounded down
 	return v<<8 - tens*(10<<8-1) + lanes*0x3030
@@ -166,15 +172,23 @@ func notDigits(v uint64) uint64 {
 	return (v&high ^ zero) | ((v+six)&high ^ zero)
 }
 
+// above is zero if no lane of v is above that of limit.
+func above(v, limit uint64) uint64 {
+	// The lowest lane that is above borrows from the next one, and the upper
+	// bit of its difference is set. What that does to the next one no longer
+	// matters.
+	return (limit - v) & (lanes * 0x8000)
+}
+
 // AppendGeneralizedTime appends t as a GeneralizedTime, the text that BTP
 // has for a time (OER-40): YYYYMMDDHHmmSS in UTC, the milliseconds without
 // trailing zeros, and none of them if they are zero (OER-42), and a Z. A time
 // outside the years 0 to 9999 becomes the nearest one within.
 func AppendGeneralizedTime(dst []byte, t time.Time) []byte {
-	switch seconds := t.Unix() - yearZero; {
-	case seconds < 0:
+	switch seconds := t.Unix(); {
+	case seconds < yearZero:
 		t = time.Unix(yearZero, 0)
-	case seconds >= yearsSeconds:
+	case seconds >= yearZero+yearsSeconds:
 		t = time.Unix(yearZero+yearsSeconds-1, 999e6)
 	}
 	var b [TimestampSize]byte
@@ -192,11 +206,11 @@ func AppendGeneralizedTime(dst []byte, t time.Time) []byte {
 }
 
 // ParseGeneralizedTime reads the text that AppendGeneralizedTime writes, and
-// also a fraction with trailing zeros, since btp-packet never writes another
-// one (OER-45). All else is refused (OER-44). The leap second 23:59:60 is the
-// first second of the next day (OER-43), the only reading that a time.Time
-// has room for. The result is in UTC. The error is always the same value and
-// wraps [ErrTimestamp].
+// also three digits of a fraction that end in zeros, since btp-packet always
+// writes three (OER-45). All else is refused (OER-44). The leap second
+// 23:59:60 is the first second of the next day (OER-43), the only reading that
+// a time.Time has room for. The result is in UTC. The error is always the same
+// value and wraps [ErrTimestamp].
 func ParseGeneralizedTime(b []byte) (time.Time, error) {
 	const whole = len("YYYYMMDDHHmmSS")
 	if len(b) <= whole || len(b) > whole+len(".fffZ") || b[len(b)-1] != 'Z' {
@@ -205,7 +219,8 @@ func ParseGeneralizedTime(b []byte) (time.Time, error) {
 	fixed := [TimestampSize]byte{whole: '0', '0', '0'}
 	copy(fixed[:], b[:whole])
 	if fraction := b[whole : len(b)-1]; len(fraction) > 0 {
-		if fraction[0] != '.' || len(fraction) == 1 {
+		last := fraction[len(fraction)-1]
+		if fraction[0] != '.' || len(fraction) == 1 || last == '0' && len(fraction) < len(".fff") {
 			return time.Time{}, errText
 		}
 		copy(fixed[whole:], fraction[1:])

@@ -159,7 +159,7 @@ func checkConcurrent(t testing.TB, opts Options) error {
 	if err != nil {
 		return err
 	}
-	const callers, rounds = 8, 1000
+	const callers, rounds = 8, 200
 	observer, observes := b.(backend.Observer)
 	faults := make([]error, callers)
 	begin := make(chan struct{})

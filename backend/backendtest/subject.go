@@ -33,7 +33,7 @@ func start(t testing.TB, opts Options) (backend.Backend, error) {
 // await waits until the backend has had the time to fetch its rates.
 func await(b backend.Backend, opts Options) error {
 	deadline := time.After(limit)
-	retry := time.NewTicker(time.Millisecond)
+	retry := time.NewTicker(10 * time.Millisecond)
 	defer retry.Stop()
 	for _, p := range opts.Pairs {
 		for {

@@ -11,7 +11,7 @@
  * below; lines.js says how they are written.
  */
 
-const { fetch } = require('ilp-protocol-ildcp')
+const ildcp = require('ilp-protocol-ildcp')
 const { event, serve } = require('./lines')
 const { Link } = require('./link')
 const { parsePrepare, parseReply, writePrepare, writeReply } = require('./packets')
@@ -19,10 +19,10 @@ const { pay, Receiver } = require('./stream')
 
 const link = new Link(JSON.parse(process.argv[2]), event)
 const receiver = new Receiver()
-const taken = [] // prepares that "answer" has answered
+const taken = []
 
 /** Our address, by the word of the connector, and the asset of the account. */
-const configuration = () => fetch((packet) => link.send(packet))
+const configuration = () => ildcp.fetch((packet) => link.send(packet))
 
 serve({
   /** Dials, and waits until the connector has accepted us. */
@@ -66,6 +66,11 @@ serve({
     })
   },
 
-  /** The packets that were answered so. */
-  taken: () => taken
+  /** The packets that "answer" has answered. */
+  taken: () => taken,
+
+  /** Throws at every packet from now on, which the plugin answers with a BTP error. */
+  fail: ({ message }) => {
+    link.share(() => true).registerDataHandler(() => { throw new Error(message) })
+  },
 })

@@ -20,7 +20,7 @@ class Receiver {
   async listen (plugin) {
     this.server = await createServer({ plugin })
     this.server.on('connection', (connection) => {
-      connection.on('error', (err) => process.stderr.write(`receiving: ${err.stack}\n`))
+      connection.on('error', (err) => process.stderr.write(`receiving: ${err.message}\n`))
       connection.on('stream', (stream) => {
         stream.setReceiveMax(RECEIVE_MAX)
         stream.on('money', (amount) => { this.total += BigInt(amount) })
