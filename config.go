@@ -8,6 +8,7 @@ import (
 
 	"github.com/interledger-go/connector/backend"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware"
 	"github.com/interledger-go/connector/store"
 )
@@ -21,6 +22,11 @@ type Config struct {
 	// Store keeps what must survive the process. Use memstore.New() where
 	// nothing has to. The host opens it and closes it, after Run.
 	Store store.Store
+
+	// Ledger keeps the books. nil means a ledger of the connector's own over
+	// Store, for which no other process may use the same Store. One that is
+	// set is run by Run, too.
+	Ledger ledger.Ledger
 
 	// Backend gives the rates between accounts.
 	Backend backend.Backend

@@ -14,8 +14,8 @@ import (
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/backend"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware"
-	"github.com/interledger-go/connector/plugin"
 )
 
 // Connector forwards packets between accounts. Make one with New, add
@@ -28,6 +28,7 @@ type Connector struct {
 	router   *Router
 	logger   *slog.Logger
 	now      func() time.Time
+	ledger   ledger.Ledger
 	observer backend.Observer // nil when the backend wants no news
 	flights  sync.Pool        // of *flight
 
@@ -66,7 +67,7 @@ var (
 	ErrDuplicateAccount = errors.New("duplicate account")
 )
 
-var _ middleware.Host = (*Connector)(nil)
+var _ middleware.Host = bookkeeper{}
 
 // New makes a connector, or says everything that is wrong with config. It
 // opens nothing and starts nothing: Run does.
@@ -85,6 +86,13 @@ func New(config Config) (*Connector, error) {
 		links:  make(map[string]*link),
 	}
 	c.identity.Store(&identity{address: address, network: network(address)})
+	c.ledger = config.Ledger
+	if c.ledger == nil {
+		c.ledger, err = ledger.NewLocal(ledger.LocalOptions{Store: config.Store, Logger: c.logger, Now: c.now})
+		if err != nil {
+			return nil, fmt.Errorf("connector: %w", err)
+		}
+	}
 	c.observer, _ = config.Backend.(backend.Observer)
 	c.flights.New = func() any { return &flight{c: c} }
 	return c, nil
@@ -110,7 +118,7 @@ func (c *Connector) AddAccount(ctx context.Context, a Account) error {
 	if err := a.Validate(); err != nil {
 		return fmt.Errorf("connector: %w", err)
 	}
-	l, running, err := c.addLink(a)
+	l, running, err := c.addLink(ctx, a)
 	if err != nil || !running {
 		return err
 	}
@@ -127,7 +135,7 @@ func (c *Connector) AddAccount(ctx context.Context, a Account) error {
 }
 
 // addLink makes the link of a and lets packets be routed to it.
-func (c *Connector) addLink(a Account) (l *link, running bool, err error) {
+func (c *Connector) addLink(ctx context.Context, a Account) (l *link, running bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == phaseStopping {
@@ -142,7 +150,7 @@ func (c *Connector) addLink(a Account) (l *link, running bool, err error) {
 				a.ID, ErrDuplicateAccount, other.account.ID, a.Segment())
 		}
 	}
-	l, err = newLink(c, a)
+	l, err = newLink(ctx, c, a)
 	if err != nil {
 		return nil, false, fmt.Errorf("connector: %w", err)
 	}
@@ -211,7 +219,9 @@ func (c *Connector) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// What works in the background goes on until the last packet is answered.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	var background sync.WaitGroup
 	if runner, ok := c.config.Backend.(backend.Runner); ok {
 		background.Go(func() {
@@ -220,15 +230,23 @@ func (c *Connector) Run(ctx context.Context) error {
 			}
 		})
 	}
+	books := make(chan error, 1)
+	go func() { books <- c.ledger.Run(running) }()
+
 	err = c.openAll(ctx, links)
 	if err == nil {
 		c.logger.Info("connector runs", slog.String("address", c.Address().String()), slog.Int("accounts", len(links)))
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case failed := <-books: // nothing can be booked any more
+			err = failed
+			books <- nil
+		}
 	}
 	err = errors.Join(err, c.stop())
 	cancel()
 	background.Wait()
-	return err
+	return errors.Join(err, <-books)
 }
 
 func (c *Connector) start() ([]*link, error) {
@@ -287,17 +305,21 @@ func (c *Connector) stop() error {
 	return errors.Join(faults...)
 }
 
-// SendMoney settles with an account: m goes through the stages for outgoing
-// money and is paid by the account's plugin. For errors see
-// plugin.MoneySender.
-func (c *Connector) SendMoney(ctx context.Context, id string, m Money) error {
+// Settle makes a settlement of amount with an account, whatever its
+// threshold, and returns its key when it is in the books. It is paid after
+// that by the account's plugin, again and again until the outcome is known;
+// a definite no puts the amount back.
+func (c *Connector) Settle(ctx context.Context, id string, amount uint64) (key string, err error) {
 	c.mu.Lock()
 	l := c.links[id]
 	c.mu.Unlock()
 	if l == nil {
-		return fmt.Errorf("connector: account %q: %w: %w", id, ErrUnknownAccount, plugin.ErrNotSent)
+		return "", fmt.Errorf("connector: account %q: %w", id, ErrUnknownAccount)
 	}
-	return l.sendMoney(ctx, m)
+	if l.outgoingMoney == nil {
+		return "", fmt.Errorf("connector: account %q: %w", id, errCannotSettle)
+	}
+	return l.book.Send(ctx, amount)
 }
 
 // foreign reports whether address is of the test network while we are on the

@@ -4,6 +4,7 @@ import (
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/backend"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/store"
@@ -18,6 +19,10 @@ type (
 	Relation = account.Relation
 	// RateLimit bounds the packets of an account.
 	RateLimit = account.RateLimit
+	// Throughput bounds the value that an account moves in a period.
+	Throughput = account.Throughput
+	// BalanceLimits bounds what an account may owe, and says when we settle.
+	BalanceLimits = account.BalanceLimits
 	// Asset is the unit of an account's amounts.
 	Asset = ilp.Asset
 	// Plugin is a link to a counterparty.
@@ -26,11 +31,17 @@ type (
 	Money = plugin.Money
 	// Backend is a source of rates.
 	Backend = backend.Backend
+	// Ledger keeps the books.
+	Ledger = ledger.Ledger
 	// Store keeps what must survive.
 	Store = store.Store
 	// Middleware stands around the packets and money of every account.
 	Middleware = middleware.Middleware
 )
+
+// Int gives a pointer to n, for fields that may be left out, such as
+// BalanceLimits.SettleThreshold.
+func Int(n int64) *int64 { return &n }
 
 // The relations of an account.
 const (

@@ -141,6 +141,8 @@ func Example_middleware() {
 	// quiet
 	// rateLimit
 	// maxPacketAmount
+	// throughput
+	// balance
 	// expire
 	// validateFulfillment
 	// stats

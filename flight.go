@@ -177,6 +177,9 @@ func (f *flight) keep(reply ilp.Reply, err error) ilp.Reply {
 
 // failed is the reject for a packet that its link did not get an answer to.
 func failed(err error) *ilp.Reject {
+	if reject, ok := errors.AsType[*ilp.Reject](err); ok { // the link knows better
+		return reject
+	}
 	reject := &ilp.Reject{Code: ilp.T01PeerUnreachable, Message: "connection to the next hop was lost.", Cause: err}
 	switch {
 	case errors.Is(err, plugin.ErrBusy):

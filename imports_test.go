@@ -28,7 +28,8 @@ var houseRules = []struct {
 	{"backend", []string{"ilp"}},
 	{"store", nil},
 	{"account", []string{"ilp", "plugin"}},
-	{"middleware", []string{"oer", "ilp", "plugin", "account"}},
+	{"ledger", []string{"plugin", "store", "account"}},
+	{"middleware", []string{"oer", "ilp", "plugin", "account", "ledger"}},
 
 	// Peer protocols: no sockets, no clocks.
 	{"ildcp", []string{"oer", "ilp", "plugin"}},
@@ -37,7 +38,8 @@ var houseRules = []struct {
 	{"plugin/plugintest", []string{"oer", "ilp", "plugin"}},
 	{"backend/backendtest", []string{"ilp", "backend"}},
 	{"store/storetest", []string{"store"}},
-	{"middleware/middlewaretest", []string{"oer", "ilp", "plugin", "account", "middleware"}},
+	{"ledger/ledgertest", []string{"plugin", "store", "account", "ledger"}},
+	{"middleware/middlewaretest", []string{"oer", "ilp", "plugin", "account", "ledger", "middleware", "store/memstore"}},
 
 	// Drivers know their contract and never one another, nor the connector.
 	{"plugin/*", []string{"oer", "ilp", "plugin", "internal/*"}},
@@ -47,10 +49,12 @@ var houseRules = []struct {
 	// What nobody outside should import.
 	{"internal/routetable", nil},
 	{"internal/testenv", nil},
+	{"internal/testserver", []string{"internal/testenv"}},
+	{"internal/groupcommit", []string{"store"}},
 	{"internal/wsconn", nil},
 
 	// The connector stands on the contracts.
-	{".", []string{"ilp", "plugin", "backend", "store", "account", "middleware", "ildcp", "internal/routetable"}},
+	{".", []string{"ilp", "plugin", "backend", "store", "account", "ledger", "middleware", "ildcp", "internal/routetable"}},
 
 	// Assembly: programs, and tests against real peers.
 	{"examples/*", []string{".", "*", "*/*"}},

@@ -319,6 +319,8 @@ func TestFaultsAreLoggedNotTold(t *testing.T) {
 	})
 }
 
+// Settlements go through the books: what is paid raises the balance, what is
+// refused for good puts it back, what we receive lowers it, once for its key.
 func TestMoney(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := pair(t, connector.Config{})
@@ -330,40 +332,54 @@ func TestMoney(t *testing.T) {
 			paid = append(paid, m)
 			return nil
 		}
-		if err := n.c.SendMoney(t.Context(), "two", connector.Money{Amount: 7, Key: "k1"}); err != nil {
+		key, err := n.c.Settle(t.Context(), "two", 7)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if len(paid) != 1 || paid[0] != (plugin.Money{Amount: 7, Key: "k1"}) {
-			t.Errorf("paid %+v", paid)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(paid) != 1 || paid[0] != (plugin.Money{Amount: 7, Key: key}) {
+			t.Errorf("paid %+v, want 7 under %q", paid, key)
 		}
-		if err := n.c.SendMoney(t.Context(), "two", connector.Money{Amount: 13, Key: "k2"}); !errors.Is(err, plugin.ErrNotSent) || !strings.Contains(err.Error(), `account "two"`) {
-			t.Errorf("got error %v", err)
-		}
-		if err := n.c.SendMoney(t.Context(), "nobody", connector.Money{Amount: 1, Key: "k3"}); !errors.Is(err, connector.ErrUnknownAccount) || !errors.Is(err, plugin.ErrNotSent) {
-			t.Errorf("got error %v", err)
-		}
-		if err := n.links["one"].handler.HandleMoney(t.Context(), plugin.Money{Amount: 21, Key: "k4"}); err != nil {
+		if _, err := n.c.Settle(t.Context(), "two", 13); err != nil {
 			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		for range 2 {
+			if err := n.links["one"].handler.HandleMoney(t.Context(), plugin.Money{Amount: 21, Key: "k"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := n.c.Settle(t.Context(), "nobody", 1); !errors.Is(err, connector.ErrUnknownAccount) {
+			t.Errorf("got error %v", err)
+		}
+		accounts := n.c.Accounts()
+		if one, two := accounts[0].Book.Balance, accounts[1].Book.Balance; one != -21 || two != 7 {
+			t.Errorf("balances %d and %d, want -21 and 7", one, two)
 		}
 		stats := n.c.Stats()
-		if in := stats[0].Incoming.Money; in.Count != 1 || in.Amount.Uint64() != 21 {
-			t.Errorf("incoming money %+v", in)
-		}
 		if out := stats[1].Outgoing; out.Money.Amount.Uint64() != 7 || out.MoneyFailed.Amount.Uint64() != 13 {
 			t.Errorf("outgoing money %+v, failed %+v", out.Money, out.MoneyFailed)
 		}
 	})
 }
 
-// A plugin without the ability gets a clear error, and nothing is paid.
+// A plugin without the ability gets a clear error, and nothing is booked.
 func TestMoneyOverALinkThatCannotSettle(t *testing.T) {
 	n := newNetwork(t, connector.Config{})
 	l := struct{ plugin.Plugin }{newFakeLink()} // hides SendMoney
 	if err := n.c.AddAccount(t.Context(), connector.Account{ID: "a", Relation: connector.Peer, Asset: usd9, Plugin: l}); err != nil {
 		t.Fatal(err)
 	}
-	err := n.c.SendMoney(t.Context(), "a", connector.Money{Amount: 1, Key: "k"})
-	if !errors.Is(err, plugin.ErrNotSent) || !strings.Contains(err.Error(), "cannot send money") {
+	if _, err := n.c.Settle(t.Context(), "a", 1); err == nil || !strings.Contains(err.Error(), "cannot send money") {
+		t.Errorf("got error %v", err)
+	}
+	err := n.c.AddAccount(t.Context(), connector.Account{
+		ID: "b", Relation: connector.Peer, Asset: usd9, Plugin: l,
+		Balance: &connector.BalanceLimits{Maximum: 10, Minimum: -100, SettleThreshold: connector.Int(-50)},
+	})
+	if err == nil || !strings.Contains(err.Error(), `account "b": Balance.SettleThreshold: is -50, but its plugin cannot send money`) {
 		t.Errorf("got error %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/backend"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware"
 	"github.com/interledger-go/connector/plugin"
 )
@@ -22,11 +23,12 @@ type link struct {
 	c         *Connector
 	account   account.Account
 	party     backend.Party
+	book      ledger.Book
 	pipelines *middleware.Pipelines
 	plugin    plugin.Plugin
 
 	incomingMoney middleware.MoneyFunc
-	outgoingMoney middleware.MoneyFunc // nil when the plugin cannot settle
+	outgoingMoney middleware.MoneyFunc // nil when the plugin cannot send money
 
 	maxInFlight int64
 	inFlight    atomic.Int64 // packets from the counterparty not yet answered
@@ -42,7 +44,9 @@ type link struct {
 
 var _ plugin.Handler = (*link)(nil)
 
-func newLink(c *Connector, a account.Account) (*link, error) {
+// newLink makes the link of a: its book, and its stages. ctx bounds the
+// reading of the book.
+func newLink(ctx context.Context, c *Connector, a account.Account) (*link, error) {
 	l := &link{
 		c:           c,
 		account:     a,
@@ -54,17 +58,37 @@ func newLink(c *Connector, a account.Account) (*link, error) {
 	if l.maxInFlight == 0 {
 		l.maxInFlight = account.DefaultMaxInFlight
 	}
-	pipelines, err := middleware.Attach(c.config.Middleware, c, &l.account)
-	if err != nil {
+	terms := ledger.Terms{Account: a.ID, Limits: a.Balance}
+	sender, settles := plugin.As[plugin.MoneySender](a.Plugin)
+	switch {
+	case settles:
+		terms.Pay = func(ctx context.Context, m plugin.Money) error { return l.outgoingMoney(ctx, m) }
+	case a.Balance != nil && a.Balance.SettleThreshold != nil:
+		return nil, fmt.Errorf("account %q: Balance.SettleThreshold: is %d, but %w", a.ID, *a.Balance.SettleThreshold, errCannotSettle)
+	}
+	var err error
+	if l.book, err = c.ledger.Open(ctx, terms); err != nil {
 		return nil, err
 	}
-	l.pipelines = pipelines
-	l.incomingMoney = pipelines.IncomingMoney(func(context.Context, plugin.Money) error { return nil })
-	if sender, ok := plugin.As[plugin.MoneySender](a.Plugin); ok {
-		l.outgoingMoney = pipelines.OutgoingMoney(sender.SendMoney)
+	if l.pipelines, err = middleware.Attach(c.config.Middleware, bookkeeper{c, l.book}, &l.account); err != nil {
+		l.book.Close()
+		return nil, err
+	}
+	l.incomingMoney = l.pipelines.IncomingMoney(l.book.Receive)
+	if settles {
+		l.outgoingMoney = l.pipelines.OutgoingMoney(sender.SendMoney)
 	}
 	return l, nil
 }
+
+// bookkeeper is the connector as the middleware of one account sees it.
+type bookkeeper struct {
+	*Connector
+	book ledger.Book
+}
+
+// Book gives the book of the account that is being added.
+func (b bookkeeper) Book(*account.Account) ledger.Book { return b.book }
 
 // open opens the plugin, once.
 func (l *link) open(ctx context.Context) error {
@@ -77,6 +101,7 @@ func (l *link) open(ctx context.Context) error {
 		return fmt.Errorf("connector: account %q: opening its plugin: %w", l.account.ID, err)
 	}
 	l.opened = true
+	l.book.Settle()
 	return nil
 }
 
@@ -152,6 +177,7 @@ func (l *link) drain(ctx context.Context) error {
 func (l *link) finish() {
 	_ = l.drain(context.Background()) // cannot fail: this context never ends
 	l.pipelines.Close()
+	l.book.Close()
 }
 
 // HandlePrepare takes a packet of the counterparty on its way.
@@ -198,13 +224,3 @@ func (l *link) HandleState(connected bool, err error) {
 }
 
 var errCannotSettle = errors.New("its plugin cannot send money: use a link that implements plugin.MoneySender")
-
-func (l *link) sendMoney(ctx context.Context, m plugin.Money) error {
-	if l.outgoingMoney == nil {
-		return fmt.Errorf("connector: account %q: %w: %w", l.account.ID, errCannotSettle, plugin.ErrNotSent)
-	}
-	if err := l.outgoingMoney(ctx, m); err != nil {
-		return fmt.Errorf("connector: account %q: sending a settlement of %d: %w", l.account.ID, m.Amount, err)
-	}
-	return nil
-}

@@ -3,6 +3,7 @@ package connector
 import (
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware"
 )
 
@@ -18,6 +19,8 @@ type AccountStatus struct {
 	// InFlight packets came from the counterparty, Outstanding ones went to
 	// it, and are not answered yet.
 	InFlight, Outstanding int64
+	// Book is what is owed, reserved and being settled.
+	Book ledger.State
 	// Malformed counts what came from the counterparty in place of packets.
 	Malformed uint64
 }
@@ -36,6 +39,7 @@ func (c *Connector) Accounts() []AccountStatus {
 			Connected:   l.plugin.Connected(),
 			InFlight:    l.inFlight.Load(),
 			Outstanding: l.outstanding.Load(),
+			Book:        l.book.State(),
 			Malformed:   l.malformed.Load(),
 		}
 		if l.account.Relation == account.Child {

@@ -44,6 +44,13 @@ type Account struct {
 	// no limit.
 	RateLimit *RateLimit
 
+	// Throughput bounds the value that moves in a period; nil sets no limit.
+	Throughput *Throughput
+
+	// Balance bounds what the counterparty may owe us and we may owe it, and
+	// says when we settle; nil sets no limit, and never settles.
+	Balance *BalanceLimits
+
 	// MaxInFlight bounds how many packets of the counterparty may be
 	// unanswered at once; past it the answer is T03 at once. 0 means
 	// [DefaultMaxInFlight].
@@ -76,6 +83,19 @@ type RateLimit struct {
 
 // DefaultRefillPeriod is the period of a RateLimit that names none.
 const DefaultRefillPeriod = time.Minute
+
+// Throughput bounds the value that moves in each period, by a bucket for each
+// direction that starts full and holds what one period allows.
+type Throughput struct {
+	// IncomingAmount and OutgoingAmount are in the unit of the account; 0 sets
+	// no limit in that direction.
+	IncomingAmount, OutgoingAmount uint64
+	// RefillPeriod is 100 ms or more; 0 means one second.
+	RefillPeriod time.Duration
+}
+
+// DefaultThroughputPeriod is the period of a Throughput that names none.
+const DefaultThroughputPeriod = time.Second
 
 const minRefillPeriod = 100 * time.Millisecond
 
@@ -117,6 +137,9 @@ func (a *Account) Validate() error {
 	if a.MaxInFlight < 0 {
 		fault("MaxInFlight", "is %d: it must be 0 (meaning %d) or more", a.MaxInFlight, DefaultMaxInFlight)
 	}
+	if a.Balance != nil {
+		a.Balance.check(fault)
+	}
 	if l := a.RateLimit; l != nil {
 		if l.RefillCount < 1 {
 			fault("RateLimit.RefillCount", "is 0: it must be at least 1")
@@ -124,6 +147,9 @@ func (a *Account) Validate() error {
 		if l.RefillPeriod != 0 && l.RefillPeriod < minRefillPeriod {
 			fault("RateLimit.RefillPeriod", "is %v: it must be 0 (meaning %v) or at least %v", l.RefillPeriod, DefaultRefillPeriod, minRefillPeriod)
 		}
+	}
+	if l := a.Throughput; l != nil && l.RefillPeriod != 0 && l.RefillPeriod < minRefillPeriod {
+		fault("Throughput.RefillPeriod", "is %v: it must be 0 (meaning %v) or at least %v", l.RefillPeriod, DefaultThroughputPeriod, minRefillPeriod)
 	}
 	return errors.Join(faults...)
 }

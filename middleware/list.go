@@ -15,6 +15,8 @@ func Standard() []Middleware {
 		ErrorHandler(),
 		RateLimit(),
 		MaxPacketAmount(),
+		Throughput(),
+		Balance(),
 		Echo(),
 		Expire(),
 		ValidateFulfillment(),

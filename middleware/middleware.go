@@ -7,6 +7,7 @@ import (
 
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/plugin"
 )
 
@@ -31,6 +32,8 @@ type Host interface {
 	// Logger takes what an operator should know. Nothing below warning for a
 	// packet.
 	Logger() *slog.Logger
+	// Book is the book of an account in the connector's ledger.
+	Book(a *account.Account) ledger.Book
 }
 
 // Stages is what a middleware does for one account. Any part may be nil.

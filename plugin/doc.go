@@ -39,7 +39,10 @@
 //     balance, address), and everything that is the link's (who it is that
 //     speaks, sizes, framing).
 //   - Bytes that do not parse as a Prepare go to HandleMalformed.
-//   - HandleState is told of every change between connected and not.
+//   - HandleState is told of every change between connected and not, the last
+//     one, which Close makes, included. Connected has changed by then.
+//   - The methods of the Handler may call the plugin's, all but Close: call
+//     them with no lock held that those need.
 //   - Close is idempotent, answers every outstanding responder with an error,
 //     waits for the plugin's goroutines, and makes later calls fail with
 //     net.ErrClosed. No call into the Handler begins after Close returned.

@@ -4,6 +4,8 @@ import "errors"
 
 // These errors tell a connector what it may do next. They are what
 // [Responder.Fail] and [MoneySender.SendMoney] are given, wrapped or bare.
+// Fail also takes an *ilp.Reject, from a link that knows what the sender
+// should be told, though the counterparty has not said it in a packet.
 var (
 	// ErrNotSent: the request certainly never reached the counterparty, so
 	// another way may be tried. The sender is told T01.

@@ -32,13 +32,14 @@ type Plugin interface {
 	Connected() bool
 
 	// Close ends the link; see the checklist. It returns when the plugin's
-	// goroutines have ended.
+	// goroutines have ended, so neither the Handler nor whoever takes an
+	// answer may call it.
 	Close() error
 }
 
 // Handler takes what a plugin receives. The connector implements it, and so
 // does a program that uses a plugin without a connector ([HandlerFunc]).
-// All methods may be called concurrently, and none of them blocks.
+// All methods may be called concurrently. None of them blocks but HandleMoney.
 type Handler interface {
 	// HandlePrepare takes a prepare of the counterparty. The answer comes to
 	// r exactly once. p is the caller's again when the call returns; what its
@@ -51,7 +52,9 @@ type Handler interface {
 
 	// HandleMoney takes a settlement that the counterparty has made: m is
 	// ours when the plugin calls. nil means that it is booked, durably; after
-	// an error the plugin calls again with the same key until it is.
+	// an error the plugin calls again with the same key until it is. The call
+	// may wait for a disk, up to ctx, so it is not made by the goroutine that
+	// reads the link.
 	HandleMoney(ctx context.Context, m Money) error
 
 	// HandleState says that the link came up or went down. err says why it

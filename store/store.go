@@ -98,3 +98,12 @@ func checkPrefix(prefix, maxKey int) error {
 	}
 	return nil
 }
+
+// Volatile is implemented by a store whose contents end with the process.
+// Nobody has to wait until a batch is in it: nothing is lost that would be
+// there otherwise.
+type Volatile interface {
+	Store
+	// Volatile does nothing. It says that this is on purpose.
+	Volatile()
+}

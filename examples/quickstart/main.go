@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/interledger-go/connector"
@@ -30,7 +31,7 @@ func main() {
 	spread := flag.String("spread", "0", "what the connector keeps of every amount, such as 0.01")
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *address, *spread, *listen); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)

@@ -105,16 +105,12 @@ func pay(ctx context.Context, c *connector.Connector, address string) error {
 			return fmt.Errorf("bob pays alice: %w", err)
 		}
 	}
-	return printBooks(c)
+	return printBooks(c, map[string]ilp.Address{"alice": alice.address, "bob": bob.address})
 }
 
-// printBooks prints a line for each account: what its owner sent and
-// received, and what they owe the connector now.
-func printBooks(c *connector.Connector) error {
-	addresses := make(map[string]ilp.Address)
-	for _, a := range c.Accounts() {
-		addresses[a.ID] = a.Address
-	}
+// printBooks prints a line for each account: its address, what its owner sent
+// and received, and what they owe the connector now.
+func printBooks(c *connector.Connector, addresses map[string]ilp.Address) error {
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "ACCOUNT\tADDRESS\tSENT\tRECEIVED\tOWES US")
 	for _, s := range c.Stats() {

@@ -6,13 +6,16 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector"
+	"github.com/interledger-go/connector/ilp"
 )
 
 // watch prints where to connect, and a line of counters every second, until
 // ctx is done.
 func watch(ctx context.Context, c *connector.Connector, address string) error {
+	addresses := make(map[string]ilp.Address)
 	fmt.Println("Connect BTP clients to:")
 	for _, a := range c.Accounts() {
+		addresses[a.ID] = a.Address
 		fmt.Printf("  %s  and be %s\n", url(a.ID, address), a.Address)
 	}
 	tick := time.NewTicker(time.Second)
@@ -21,7 +24,7 @@ func watch(ctx context.Context, c *connector.Connector, address string) error {
 		select {
 		case <-ctx.Done():
 			fmt.Println()
-			return printBooks(c)
+			return printBooks(c, addresses)
 		case <-tick.C:
 			fmt.Printf("\r%s", counters(c))
 		}

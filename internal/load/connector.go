@@ -61,6 +61,7 @@ func runConnector(in io.Reader, out io.Writer, profile string) error {
 	go web.Serve(socket)
 	defer web.Close()
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- c.Run(ctx) }()
 

@@ -27,19 +27,19 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 		w.Header().Set("Connection", "Upgrade")
 		w.Header().Set("Upgrade", "websocket")
 		http.Error(w, "This is a WebSocket endpoint.", http.StatusUpgradeRequired)
-		return nil, fmt.Errorf("wsconn: request of %s without an upgrade", r.RemoteAddr)
+		return nil, fmt.Errorf("websocket: request of %s without an upgrade", r.RemoteAddr)
 	}
 	conn, rw, _, err := ws.HTTPUpgrader{Timeout: handshakeTimeout}.Upgrade(r, w)
 	if err != nil {
 		if conn != nil {
 			conn.Close()
 		}
-		return nil, fmt.Errorf("wsconn: handshake of %s: %w", r.RemoteAddr, err)
+		return nil, fmt.Errorf("websocket: handshake of %s: %w", r.RemoteAddr, err)
 	}
 	rest := make([]byte, rw.Reader.Buffered())
 	if _, err := io.ReadFull(rw.Reader, rest); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("wsconn: handshake of %s: %w", r.RemoteAddr, err)
+		return nil, fmt.Errorf("websocket: handshake of %s: %w", r.RemoteAddr, err)
 	}
 	return newConn(conn, false, o, rest), nil
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,6 +59,7 @@ func TestShutdownHandshake(t *testing.T) {
 	for name, pair := range transports {
 		t.Run(name, func(t *testing.T) {
 			a, b := pair(t, wsconn.Options{CloseTimeout: time.Minute}, wsconn.Options{CloseTimeout: time.Minute})
+			start := time.Now()
 			if err := send(a, []byte("last")); err != nil {
 				t.Fatal(err)
 			}
@@ -66,6 +68,8 @@ func TestShutdownHandshake(t *testing.T) {
 			if err := send(a, nil); !errors.Is(err, net.ErrClosed) {
 				t.Errorf("a message after Shutdown: %v", err)
 			}
+			ended := make(chan error, 1)
+			go func() { ended <- drain(a) }()
 			if m, err := b.ReadMessage(); err != nil || string(m) != "last" {
 				t.Fatalf("got %q, error %v", m, err)
 			}
@@ -74,8 +78,11 @@ func TestShutdownHandshake(t *testing.T) {
 				t.Errorf("the peer: %v", err)
 			}
 			b.Close()
-			if err := drain(a); !errors.As(err, &closed) || closed.Code != 1001 {
+			if err := <-ended; !errors.As(err, &closed) || closed.Code != 1001 {
 				t.Errorf("this side: %v", err)
+			}
+			if d := time.Since(start); d > 30*time.Second {
+				t.Errorf("it took %v", d)
 			}
 		})
 	}
@@ -89,21 +96,22 @@ func TestShutdownIsNotAnswered(t *testing.T) {
 		start := time.Now()
 		c.Shutdown(wsconn.CodeNormal, "")
 		c.SetReadDeadline(time.Now().Add(time.Hour)) // has no effect any more
-		go func() {
-			for { // a talkative peer that reads, and never closes
+		var peer sync.WaitGroup
+		peer.Go(func() { // a talkative one, that never closes
+			for {
 				if _, err := raw.Write(frame(fin|opBinary, []byte("more"), 3)); err != nil {
 					return
 				}
 				time.Sleep(100 * time.Millisecond)
 			}
-		}()
-		go func() {
+		})
+		peer.Go(func() {
 			for {
 				if _, err := readFrame(raw); err != nil {
 					return
 				}
 			}
-		}()
+		})
 		if _, err := c.ReadMessage(); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatal(err)
 		}
@@ -111,6 +119,7 @@ func TestShutdownIsNotAnswered(t *testing.T) {
 			t.Fatalf("ended after %v", d)
 		}
 		c.Close()
+		peer.Wait()
 	})
 }
 

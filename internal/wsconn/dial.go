@@ -22,16 +22,16 @@ const maxHandshake = 64 << 10
 func Dial(ctx context.Context, rawURL string, o Options) (*Conn, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || (u.Scheme != "ws" && u.Scheme != "wss") || u.User != nil {
-		return nil, errors.New("wsconn: the URL must be ws://host[:port][/path] or wss://host[:port][/path]")
+		return nil, errors.New("websocket: the URL must be ws://host[:port][/path] or wss://host[:port][/path]")
 	}
 	conn, err := dialNet(ctx, u, o)
 	if err != nil {
-		return nil, fmt.Errorf("wsconn: dial %s: %w", u.Host, err)
+		return nil, fmt.Errorf("websocket: dial %s: %w", u.Host, err)
 	}
 	rest, err := upgrade(ctx, conn, u)
 	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("wsconn: handshake with %s: %w", u.Host, err)
+		return nil, fmt.Errorf("websocket: handshake with %s: %w", u.Host, err)
 	}
 	return newConn(conn, true, o, rest), nil
 }

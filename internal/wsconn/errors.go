@@ -23,18 +23,18 @@ const (
 var (
 	// ErrBacklog is returned by [Conn.Begin] when as much waits to be written
 	// as Options.MaxPending allows: the peer does not read.
-	ErrBacklog = errors.New("wsconn: too much waits to be written")
+	ErrBacklog = errors.New("websocket: too much waits to be written")
 
 	// ErrPingTimeout is the end of a connection whose peer was silent after
 	// a ping.
-	ErrPingTimeout = errors.New("wsconn: the peer was silent after a ping")
+	ErrPingTimeout = errors.New("websocket: the peer was silent after a ping")
 
 	// ErrWriteTimeout is the end of a connection whose peer stopped reading.
-	ErrWriteTimeout = errors.New("wsconn: the peer stopped reading")
+	ErrWriteTimeout = errors.New("websocket: the peer stopped reading")
 
 	// ErrLength is returned by [Conn.End] when the payload is not as long as
 	// Begin was told. The frame is dropped.
-	ErrLength = errors.New("wsconn: payload does not have the announced length")
+	ErrLength = errors.New("websocket: payload does not have the announced length")
 
 	// errClosed wraps net.ErrClosed.
 	errClosed error = &closedError{}
@@ -42,7 +42,7 @@ var (
 
 type closedError struct{}
 
-func (*closedError) Error() string { return "wsconn: connection closed" }
+func (*closedError) Error() string { return "websocket: connection closed" }
 func (*closedError) Unwrap() error { return net.ErrClosed }
 
 // CloseError is the end of a connection that the peer closed as the protocol
@@ -54,9 +54,9 @@ type CloseError struct {
 
 func (e *CloseError) Error() string {
 	if e.Reason == "" {
-		return fmt.Sprintf("wsconn: closed by the peer with code %d", e.Code)
+		return fmt.Sprintf("websocket: closed by the peer with code %d", e.Code)
 	}
-	return fmt.Sprintf("wsconn: closed by the peer with code %d: %q", e.Code, e.Reason)
+	return fmt.Sprintf("websocket: closed by the peer with code %d: %q", e.Code, e.Reason)
 }
 
 // ViolationError is the end of a connection whose peer broke the protocol or
@@ -67,7 +67,7 @@ type ViolationError struct {
 }
 
 func (e *ViolationError) Error() string {
-	return fmt.Sprintf("wsconn: violation by the peer (code %d): %s", e.Code, e.Reason)
+	return fmt.Sprintf("websocket: violation by the peer (code %d): %s", e.Code, e.Reason)
 }
 
 // StatusError is returned by [Dial] when the server answered the handshake
@@ -75,5 +75,5 @@ func (e *ViolationError) Error() string {
 type StatusError int
 
 func (e StatusError) Error() string {
-	return fmt.Sprintf("wsconn: the server answered with HTTP status %d %s", int(e), http.StatusText(int(e)))
+	return fmt.Sprintf("websocket: the server answered with HTTP status %d %s", int(e), http.StatusText(int(e)))
 }

@@ -46,7 +46,7 @@ func (c *Conn) tick() {
 	defer c.background.Done()
 	received := c.received.Load()
 	c.mu.Lock()
-	if c.cause != nil || c.stopping {
+	if c.cause != nil || c.stopping || c.closed.Load() { // CloseTimeout counts from a Close frame on
 		c.mu.Unlock()
 		return
 	}

@@ -167,11 +167,11 @@ func (c *Conn) explain(err error) error {
 	}
 	switch {
 	case errors.Is(err, io.EOF) && (len(c.in.unread()) > 0 || c.partial):
-		return fmt.Errorf("wsconn: connection lost in the middle of a message: %w", io.ErrUnexpectedEOF)
+		return fmt.Errorf("websocket: connection lost in the middle of a message: %w", io.ErrUnexpectedEOF)
 	case errors.Is(err, net.ErrClosed):
 		return errClosed
 	}
-	return fmt.Errorf("wsconn: connection lost: %w", err)
+	return fmt.Errorf("websocket: connection lost: %w", err)
 }
 
 // closeDeadline bounds a closing handshake that begins now.

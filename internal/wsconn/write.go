@@ -55,7 +55,11 @@ type writer struct {
 // The error is ErrBacklog when too much waits already, or, when nothing can
 // be sent any more, one that wraps net.ErrClosed or says what ended the
 // connection. Nothing is locked then.
-func (c *Conn) Begin(n int) ([]byte, error) {
+func (c *Conn) Begin(n int) ([]byte, error) { return c.BeginBelow(n, c.opts.MaxPending) }
+
+// BeginBelow is Begin for a message that is not to fill more than limit bytes
+// of those that may wait, so that there is room left for others.
+func (c *Conn) BeginBelow(n, limit int) ([]byte, error) {
 	c.mu.Lock()
 	switch {
 	case c.cause != nil:
@@ -65,7 +69,7 @@ func (c *Conn) Begin(n int) ([]byte, error) {
 	case c.closed.Load():
 		c.mu.Unlock()
 		return nil, errClosed
-	case len(c.out)+c.inflight+n+maxHeader > c.opts.MaxPending:
+	case len(c.out)+c.inflight+n+maxHeader > limit:
 		c.mu.Unlock()
 		return nil, ErrBacklog
 	}
@@ -162,7 +166,7 @@ func (c *Conn) Flush() {
 			if err != nil {
 				c.writing = false
 				c.mu.Unlock()
-				c.fail(fmt.Errorf("wsconn: connection lost: %w", err))
+				c.fail(fmt.Errorf("websocket: connection lost: %w", err))
 				return
 			}
 			done = n
@@ -241,7 +245,7 @@ func (c *Conn) flusher(buf []byte, done int) {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			c.fail(ErrWriteTimeout)
 		case err != nil:
-			c.fail(fmt.Errorf("wsconn: connection lost: %w", err))
+			c.fail(fmt.Errorf("websocket: connection lost: %w", err))
 		}
 		return
 	}

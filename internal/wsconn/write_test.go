@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -242,7 +243,7 @@ func TestMasking(t *testing.T) {
 // small one where the reader blocks.
 func TestIdleConnectionKeepsNoBuffers(t *testing.T) {
 	to, from := loopback(t, wsconn.Options{}, wsconn.Options{})
-	messages := make(chan []byte, 2000)
+	messages := make(chan []byte, 500)
 	go func() {
 		for {
 			b, err := to.ReadMessage()
@@ -253,7 +254,7 @@ func TestIdleConnectionKeepsNoBuffers(t *testing.T) {
 			messages <- b
 		}
 	}()
-	for range 2000 {
+	for range 500 {
 		buf, err := from.Begin(300)
 		if err != nil {
 			t.Fatal(err)
@@ -263,7 +264,7 @@ func TestIdleConnectionKeepsNoBuffers(t *testing.T) {
 		}
 	}
 	from.Flush()
-	for range 2000 {
+	for range 500 {
 		<-messages
 	}
 	if _, out := from.Memory(); out == 0 {
@@ -271,7 +272,7 @@ func TestIdleConnectionKeepsNoBuffers(t *testing.T) {
 	}
 	from.ReleaseIdle()
 	for !to.Waiting() {
-		// The reader is on its way to the next read.
+		runtime.Gosched() // the reader is on its way to the next read
 	}
 	to.ReleaseIdle()
 	if in, _ := to.Memory(); in != 0 {

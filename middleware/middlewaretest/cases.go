@@ -24,9 +24,11 @@ type conformanceCase struct {
 
 // run runs the case on a fresh middleware.
 func (c conformanceCase) run(t testing.TB, opts Options) error {
-	done := make(chan error, 1)
+	var err error
+	done := make(chan struct{})
 	go func() {
-		done <- guard("The middleware", func() error {
+		defer close(done) // also if New ends the goroutine with t.Fatal
+		err = guard("The middleware", func() error {
 			s, err := newSubject(t, opts)
 			if err != nil {
 				return err
@@ -39,7 +41,7 @@ func (c conformanceCase) run(t testing.TB, opts Options) error {
 		})
 	}()
 	select {
-	case err := <-done:
+	case <-done:
 		return err
 	case <-time.After(caseLimit):
 		return fmt.Errorf("not done after %v: a hook or a wrapper blocks", caseLimit)
@@ -136,34 +138,39 @@ func checkPass(s *subject) error {
 	})
 }
 
-// replies are what the n-th packet may be answered.
-func replies(n int) []ilp.Reply {
+// answers are what a packet may be answered. Each makes a fresh answer to the
+// n-th packet.
+func answers() []func(n int) ilp.Reply {
 	far := ilp.MustParseAddress("test.middlewaretest.far")
-	all := []ilp.Reply{
-		&ilp.Fulfill{Fulfillment: preimage(n)},
-		&ilp.Fulfill{Fulfillment: preimage(n), Data: []byte("thanks")},
-		&ilp.Fulfill{Fulfillment: preimage(n), Data: make([]byte, ilp.MaxDataLength)},
-		&ilp.Reject{Code: ilp.F99ApplicationError, TriggeredBy: far, Data: make([]byte, ilp.MaxDataLength)},
-		&ilp.Reject{Code: ilp.T00InternalError, TriggeredBy: far, Message: strings.Repeat("\xff", ilp.MaxMessageLength)},
-		&ilp.Reject{Code: ilp.T04InsufficientLiquidity}, // names nobody, says nothing
+	fulfill := func(data string) func(n int) ilp.Reply {
+		return func(n int) ilp.Reply { return &ilp.Fulfill{Fulfillment: preimage(n), Data: []byte(data)} }
 	}
-	// After those that the RFC names come some that it does not.
+	reject := func(r ilp.Reject) func(n int) ilp.Reply {
+		return func(int) ilp.Reply { fresh := r.Clone(); return &fresh }
+	}
+	largest := strings.Repeat("d", ilp.MaxDataLength)
+	all := []func(n int) ilp.Reply{
+		fulfill(""), fulfill("thanks"), fulfill(largest),
+		reject(ilp.Reject{Code: ilp.F99ApplicationError, TriggeredBy: far, Data: []byte(largest)}),
+		reject(ilp.Reject{Code: ilp.T00InternalError, TriggeredBy: far, Message: strings.Repeat("\xff", ilp.MaxMessageLength)}),
+		reject(ilp.Reject{Code: ilp.T04InsufficientLiquidity}), // names nobody, says nothing
+	}
+	// After the codes that the RFC names come some that it does not.
 	for _, code := range append(ilp.Codes(), "F10", "T42", "R98", "X00", "f00", "abc", "~~~", "\x00\x00\x00") {
-		all = append(all, &ilp.Reject{Code: code, TriggeredBy: far, Message: "no.", Data: []byte("why")})
+		all = append(all, reject(ilp.Reject{Code: code, TriggeredBy: far, Message: "no.", Data: []byte("why")}))
 	}
 	return all
 }
 
 func checkReplies(s *subject) error {
+	amounts := []uint64{0, 1, math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64}
 	return s.each(func(c *Chain, d Direction) error {
-		for n, reply := range replies(0) {
-			for i, amount := range []uint64{0, 1, math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64} {
-				id := 5*n + i
-				p := s.packet(d, id)
+		n := 0
+		for _, answer := range answers() {
+			for _, amount := range amounts {
+				p, reply := s.packet(d, n), answer(n)
 				p.Amount = amount
-				if f, ok := reply.(*ilp.Fulfill); ok {
-					reply = &ilp.Fulfill{Fulfillment: preimage(id), Data: f.Data}
-				}
+				n++
 				out, err := s.send(c, d, p, reply)
 				if err != nil {
 					return fmt.Errorf("amount %d, answered %s: %w", amount, describe(reply), err)
@@ -180,9 +187,9 @@ func checkReplies(s *subject) error {
 
 func checkRelay(s *subject) error {
 	return s.each(func(c *Chain, d Direction) error {
-		for n := range replies(0) {
+		for n, answer := range answers() {
 			// Made twice: a stage must not write over what a reply points to.
-			given, want := replies(n)[n], replies(n)[n]
+			given, want := answer(n), answer(n)
 			if r, ok := want.(*ilp.Reject); ok && r.TriggeredBy.IsZero() {
 				continue // may be filled in
 			}
@@ -234,8 +241,8 @@ func checkExpired(s *subject) error {
 			if _, ok := out.Reply.(*ilp.Fulfill); ok {
 				return fmt.Errorf("account %q: an expired packet was answered %s", c.account.ID, describe(out.Reply))
 			}
-			for _, late := range replies(n) {
-				out.Late(late)
+			for _, answer := range answers() {
+				out.Late(answer(n))
 			}
 			if err := s.findings.err(); err != nil {
 				return fmt.Errorf("account %q: %w", c.account.ID, err)

@@ -5,7 +5,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware"
 )
 
@@ -18,6 +20,7 @@ type Host struct {
 	address ilp.Address
 	now     time.Time // zero: that of time.Now
 	logger  *slog.Logger
+	books   func(*account.Account) ledger.Book
 }
 
 var _ middleware.Host = (*Host)(nil)
@@ -50,6 +53,25 @@ func (h *Host) SetLogger(l *slog.Logger) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.logger = l
+}
+
+// SetBooks makes books, such as those of [MemoryBooks], give the book of an
+// account. Without it accounts have none.
+func (h *Host) SetBooks(books func(*account.Account) ledger.Book) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.books = books
+}
+
+// Book gives what the function of SetBooks gives, or nil.
+func (h *Host) Book(a *account.Account) ledger.Book {
+	h.mu.Lock()
+	books := h.books
+	h.mu.Unlock()
+	if books == nil {
+		return nil
+	}
+	return books(a)
 }
 
 // Address gives what SetAddress has set.

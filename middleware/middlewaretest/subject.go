@@ -33,7 +33,7 @@ type subject struct {
 	findings findings
 }
 
-// newSubject makes a fresh middleware and a host with an address.
+// newSubject makes a fresh middleware and a host with an address and a ledger.
 func newSubject(t testing.TB, opts Options) (*subject, error) {
 	s := &subject{t: t, opts: opts, host: new(Host), accounts: opts.Accounts}
 	if len(s.accounts) == 0 {
@@ -48,6 +48,7 @@ func newSubject(t testing.TB, opts Options) (*subject, error) {
 		return nil, errors.New("Options.New gave nil")
 	}
 	s.host.SetAddress(ilp.MustParseAddress("test.middlewaretest"))
+	s.host.SetBooks(MemoryBooks())
 	return s, nil
 }
 

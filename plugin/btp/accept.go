@@ -72,52 +72,68 @@ func (srv *Server) serve(s *socket) {
 
 // run is the goroutine of a socket.
 func (srv *Server) run(s *socket) {
-	p, err := srv.authenticate(s)
+	p, id, err := srv.authenticate(s)
+	if err == nil {
+		srv.awaitOpen(p)
+	}
 	srv.leave()
+	if err == nil && !p.attach(s, id) {
+		err = srv.refuse(s, id, T00UnreachableError, errNotReady)
+	}
 	if err != nil {
 		s.conn.Close()
 		return
 	}
-	err = s.read()
-	p.detach(s, err)
+	p.detach(s, s.read())
 }
 
-// authenticate waits for the client's first packet, and makes s a socket of
-// the account that it names (BTP-20, BTP-22). On an error the client has been
-// told, and s is at its end.
-func (srv *Server) authenticate(s *socket) (*Peer, error) {
+// awaitOpen keeps a client that is early until its account is open: a program
+// often listens before it runs its connector, and some clients give up for
+// good when they are refused once.
+func (srv *Server) awaitOpen(p *Peer) {
+	select {
+	case <-p.ready:
+		return
+	default:
+	}
+	patience := time.NewTimer(srv.limits.AuthTimeout)
+	defer patience.Stop()
+	select {
+	case <-p.ready:
+	case <-srv.stopping:
+	case <-patience.C:
+	}
+}
+
+// authenticate waits for the client's first packet, and gives the account that
+// it names, and its request id (BTP-20). On an error the client has been told,
+// and s is at its end.
+func (srv *Server) authenticate(s *socket) (p *Peer, id uint32, err error) {
 	s.conn.SetReadLimit(min(maxAuthMessage, srv.limits.MaxMessage))
 	if err := s.conn.SetReadDeadline(time.Now().Add(srv.limits.AuthTimeout)); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	message, err := s.conn.ReadMessage()
 	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			s.conn.Shutdown(wsconn.CodePolicy, "no authentication")
 		}
-		return nil, err
+		return nil, 0, err
 	}
 	if err := s.packet.Decode(message); err != nil {
 		s.conn.Shutdown(wsconn.CodeInvalidPayload, "unreadable BTP packet")
-		return nil, err // not answered (BTP-33)
+		return nil, 0, err // not answered (BTP-33)
 	}
-	id := s.packet.RequestID
+	id = s.packet.RequestID
 	username, token, err := readAuth(&s.packet)
 	if err != nil {
-		return nil, srv.refuse(s, id, F00NotAcceptedError, err)
+		return nil, id, srv.refuse(s, id, F00NotAcceptedError, err)
 	}
-	p := srv.accounts.find(username, token)
-	if p == nil {
-		return nil, srv.refuse(s, id, F00NotAcceptedError, errCredentials)
-	}
-	if err := s.conn.SetReadDeadline(time.Time{}); err != nil {
-		return nil, err
+	if p = srv.accounts.find(username, token); p == nil {
+		return nil, id, srv.refuse(s, id, F00NotAcceptedError, errCredentials)
 	}
 	s.conn.SetReadLimit(srv.limits.MaxMessage)
-	if !p.attach(s, id) {
-		return nil, srv.refuse(s, id, T00UnreachableError, errNotReady)
-	}
-	return p, nil
+	return p, id, s.conn.SetReadDeadline(time.Time{})
 }
 
 var errNotReady = errors.New("the account is not ready")

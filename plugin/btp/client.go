@@ -221,7 +221,7 @@ func (c *Client) Close() error {
 	}
 	c.mu.Unlock()
 	if s != nil {
-		s.end(errClosing, codeNormal)
+		s.end(errClosed, codeNormal)
 	}
 	c.running.Wait()
 	c.state.Store(int32(StateClosed))

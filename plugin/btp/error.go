@@ -81,12 +81,15 @@ type Error struct {
 	Data        []byte // for humans or programs: up to 8192 bytes
 }
 
-// Error gives code and name, and of the data what can be printed.
-func (e *Error) Error() string {
-	if text := printable(e.Data); text != "" {
-		return fmt.Sprintf("btp: the counterparty answered %s %s: %s", e.Code, printable([]byte(e.Name)), text)
+// Error says what the counterparty answered, as far as it can be printed.
+func (e *Error) Error() string { return "btp: the counterparty answered " + e.text() }
+
+func (e *Error) text() string {
+	text := fmt.Sprintf("%s %s", printable([]byte(e.Code)), printable([]byte(e.Name)))
+	if len(e.Data) > 0 {
+		text += ": " + printable(e.Data)
 	}
-	return fmt.Sprintf("btp: the counterparty answered %s %s", e.Code, printable([]byte(e.Name)))
+	return text
 }
 
 // Errorf makes the error that a request is answered with now.
@@ -94,16 +97,14 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Name: code.Name(), TriggeredAt: time.Now(), Data: fmt.Appendf(nil, format, args...)}
 }
 
-// reject is what a sender of an ILP packet is told: the packet has not been
-// accepted by the counterparty, and no money has moved.
+// reject is what the sender of an ILP packet is told: the counterparty has not
+// accepted the packet, and no money has moved.
 func (e *Error) reject() *ilp.Reject {
 	code := ilp.F02Unreachable
 	if e.Code.Temporary() {
 		code = ilp.T01PeerUnreachable
 	}
-	copied := *e
-	copied.Name, copied.Data = strings.Clone(e.Name), append([]byte(nil), e.Data...)
-	return &ilp.Reject{Code: code, Message: "counterparty refused the packet: " + strings.TrimPrefix(e.Error(), "btp: the counterparty answered "), Cause: &copied}
+	return &ilp.Reject{Code: code, Message: "the counterparty refused the packet: " + e.text()}
 }
 
 var errCode = errors.New("it must be three ASCII characters")

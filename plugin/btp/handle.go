@@ -82,7 +82,7 @@ func (s *socket) answer(e *entry, p *Packet) {
 	ilpEntry, ok := p.Entry(protocolILP)
 	switch {
 	case p.Type == TypeError:
-		e.responder.Reply(s.burst.Context(), p.Error.reject())
+		e.responder.Fail(s.burst.Context(), p.Error.reject())
 	case !ok:
 		e.responder.Fail(s.burst.Context(), errNoReply)
 	default:

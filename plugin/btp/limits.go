@@ -24,8 +24,8 @@ type Limits struct {
 	// MaxMessage is the longest BTP packet taken, in bytes.
 	MaxMessage int
 	// MaxPending is how many bytes may wait for a counterparty that does not
-	// read. Beyond it, packets are not sent (plugin.ErrBusy), and a reply
-	// that cannot be written ends the socket.
+	// read. Beyond half of it, packets are not sent (plugin.ErrBusy); a reply
+	// that finds no room even in the other half ends the socket.
 	MaxPending int
 	// MaxOutstanding is how many requests may be unanswered by the
 	// counterparty. Beyond it, packets are not sent (plugin.ErrBusy).
@@ -53,6 +53,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.AuthTimeout <= 0 {
 		l.AuthTimeout = DefaultAuthTimeout
+	}
+	if l.MaxPending <= 0 {
+		l.MaxPending = DefaultMaxPending
 	}
 	if l.MaxMessage <= 0 {
 		l.MaxMessage = DefaultMaxMessage

@@ -104,7 +104,7 @@ func (l *link) request(ctx context.Context, s *socket, p *Packet) (Packet, error
 var (
 	errOpenedBefore = errors.New("btp: Open was called before")
 
-	// errClosed is what calls after Close get.
+	// errClosed is what calls after Close get, and what ends a socket then.
 	errClosed error = &closedError{"btp: closed", plugin.ErrNotSent}
 	// errClosing is what Close answers outstanding requests with.
 	errClosing error = &closedError{"btp: closed while the reply was outstanding", plugin.ErrUnknownOutcome}

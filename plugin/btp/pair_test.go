@@ -2,8 +2,11 @@ package btp_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"sync"
 	"testing"
@@ -81,6 +84,20 @@ func newLoopback(t testing.TB, o btp.ServerOptions) *network {
 		t.Fatal(err)
 	}
 	return serve(t, o, l, nil)
+}
+
+// newTLSLoopback serves o over TLS, and gives what a client needs to trust it.
+func newTLSLoopback(t testing.TB, o btp.ServerOptions) (*network, *tls.Config) {
+	with := httptest.NewUnstartedServer(nil) // for its certificate
+	with.StartTLS()
+	defer with.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(with.Certificate())
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: with.TLS.Certificates})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serve(t, o, l, nil), &tls.Config{RootCAs: roots}
 }
 
 func serve(t testing.TB, o btp.ServerOptions, l net.Listener, dial func(context.Context, string, string) (net.Conn, error)) *network {

@@ -26,6 +26,7 @@ type Peer struct {
 	mu     sync.Mutex // guards what follows, and changes of sockets
 	opened bool
 	closed bool
+	ready  chan struct{} // closed by the first Open or Close
 
 	reading sync.WaitGroup // the goroutines of the sockets
 }
@@ -43,6 +44,7 @@ func (p *Peer) Open(_ context.Context, h plugin.Handler) error {
 		return errOpenedBefore
 	}
 	p.handler, p.opened = h, true
+	close(p.ready)
 	return nil
 }
 
@@ -116,12 +118,15 @@ func (p *Peer) Stats() Stats { return p.counters.stats(p.live()...) }
 // Close is idempotent and must not be called from a Handler.
 func (p *Peer) Close() error {
 	p.mu.Lock()
+	if !p.opened && !p.closed {
+		close(p.ready)
+	}
 	p.closed = true
 	sockets := p.live()
 	p.mu.Unlock()
 	p.server.accounts.remove(p)
 	for _, s := range sockets {
-		s.end(errClosing, codeNormal)
+		s.end(errClosed, codeNormal)
 	}
 	p.reading.Wait()
 	return nil

@@ -22,11 +22,11 @@ type pending struct {
 	mu      sync.Mutex
 	entries map[uint32]entry
 	open    int   // entries that are not given up
-	next    int64 // when the timer fires; math.MaxInt64 while it is not set
+	next    int64 // when the timer fires; never while it is not set
 	timer   *time.Timer
 	closed  error // what to tell whoever comes too late; nil before
 
-	sweeps sync.WaitGroup // the timer while it is set
+	failing sync.WaitGroup // the timer while it is set, and close
 }
 
 // entry is one request.
@@ -36,6 +36,9 @@ type entry struct {
 	due       int64            // Unix milliseconds: when to give up, or to forget
 	givenUp   bool
 }
+
+// never is the due of an entry that is not given up by the timer.
+const never = math.MaxInt64
 
 // fail answers the request that there is no reply.
 func (e *entry) fail(ctx context.Context, err error) {
@@ -68,9 +71,7 @@ func (t *pending) add(e entry) (id uint32, err error) {
 	}
 	t.entries[id] = e
 	t.open++
-	if e.due < t.next || t.next == 0 {
-		t.arm(e.due)
-	}
+	t.expect(e.due)
 	return id, nil
 }
 
@@ -109,29 +110,34 @@ func (t *pending) giveUp(id uint32) bool {
 	if !ok || e.givenUp {
 		return false
 	}
-	t.entries[id] = t.forgetLater(time.Now())
+	e = t.forgetLater(time.Now())
+	t.entries[id] = e
 	t.open--
+	t.expect(e.due)
 	return true
 }
 
-// forgetLater is the entry of a request that is given up.
+// forgetLater is the entry of a request that is given up now.
 func (t *pending) forgetLater(now time.Time) entry {
-	e := entry{givenUp: true, due: now.Add(t.late).UnixMilli()}
-	if e.due < t.next && t.closed == nil {
-		t.arm(e.due)
+	return entry{givenUp: true, due: now.Add(t.late).UnixMilli()}
+}
+
+// expect sets the timer to due, unless it fires before. The lock is held.
+func (t *pending) expect(due int64) {
+	if due < t.next {
+		t.arm(due)
 	}
-	return e
 }
 
 // arm sets the timer to due. The lock is held.
 func (t *pending) arm(due int64) {
 	wait := time.Until(time.UnixMilli(due))
 	if t.timer == nil {
-		t.sweeps.Add(1)
+		t.failing.Add(1)
 		t.timer = time.AfterFunc(wait, t.sweep)
 	} else {
 		if !t.timer.Stop() {
-			t.sweeps.Add(1) // it had fired, and what it runs will be done with its own
+			t.failing.Add(1) // it had fired, and what it runs will be done with its own
 		}
 		t.timer.Reset(wait)
 	}
@@ -142,7 +148,7 @@ func (t *pending) arm(due int64) {
 // up long ago, and sets the timer to the next time at which there is
 // something to do. While nothing is pending the timer is not set again.
 func (t *pending) sweep() {
-	defer t.sweeps.Done()
+	defer t.failing.Done()
 	var gone []entry
 	t.mu.Lock()
 	if t.closed != nil {
@@ -150,7 +156,7 @@ func (t *pending) sweep() {
 		return
 	}
 	now := time.Now()
-	next := int64(math.MaxInt64)
+	next := int64(never)
 	t.next = next
 	for id, e := range t.entries {
 		switch {
@@ -161,12 +167,12 @@ func (t *pending) sweep() {
 		default:
 			gone = append(gone, e)
 			t.open--
-			e = entry{givenUp: true, due: now.Add(t.late).UnixMilli()}
+			e = t.forgetLater(now)
 			t.entries[id] = e
 		}
 		next = min(next, e.due)
 	}
-	if next < math.MaxInt64 {
+	if next < never {
 		// Not more often than this, however the expiries are spread.
 		t.arm(max(next, now.Add(t.late/8).UnixMilli()))
 	}
@@ -178,7 +184,8 @@ func (t *pending) sweep() {
 }
 
 // close fails everything that is pending, with err, and all that comes later,
-// with refusal. A second call does nothing. It does not wait for a sweep.
+// with refusal. A second call does nothing, and does not wait for the first,
+// nor for the timer: failing does.
 func (t *pending) close(err, refusal error) {
 	t.mu.Lock()
 	if t.closed != nil {
@@ -187,7 +194,7 @@ func (t *pending) close(err, refusal error) {
 	}
 	t.closed = refusal
 	if t.timer != nil && t.timer.Stop() {
-		t.sweeps.Done()
+		t.failing.Done()
 	}
 	var gone []entry
 	for _, e := range t.entries {
@@ -196,6 +203,8 @@ func (t *pending) close(err, refusal error) {
 		}
 	}
 	t.entries, t.open = nil, 0
+	t.failing.Add(1)
+	defer t.failing.Done()
 	t.mu.Unlock()
 	failAll(gone, err)
 }

@@ -3,7 +3,6 @@ package btp
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/interledger-go/connector/plugin"
 )
@@ -96,7 +95,7 @@ func (s *socket) request(ctx context.Context, p *Packet) (Packet, error) {
 		return Packet{}, fmt.Errorf("btp: a %v is no request: send a message or a transfer", p.Type)
 	}
 	c := &call{done: make(chan struct{})}
-	id, err := s.pending.add(entry{call: c, due: math.MaxInt64})
+	id, err := s.pending.add(entry{call: c, due: never})
 	if err != nil {
 		return Packet{}, err
 	}

@@ -1,6 +1,7 @@
 package btp
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -28,7 +29,8 @@ const (
 type Policy int
 
 const (
-	// Replace ends the older socket.
+	// Replace ends the older socket. Two clients that both come back, with
+	// the credentials of one account, end each other's for ever.
 	Replace Policy = iota
 	// Newest keeps both, and sends packets over the newer one.
 	Newest
@@ -66,6 +68,7 @@ type Server struct {
 	log      *slog.Logger
 	accounts registry
 	refused  atomic.Uint64
+	stopping chan struct{} // closed when closed is set
 
 	mu      sync.Mutex // guards what follows
 	closed  bool
@@ -91,7 +94,8 @@ func NewServer(o ServerOptions) *Server {
 	if o.MaxUnauthenticated <= 0 {
 		o.MaxUnauthenticated = DefaultMaxUnauthenticated
 	}
-	s := &Server{options: o, limits: o.Limits.withDefaults(), log: o.Logger, sockets: make(map[*socket]struct{})}
+	s := &Server{options: o, limits: o.Limits.withDefaults(), log: o.Logger,
+		sockets: make(map[*socket]struct{}), stopping: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -113,8 +117,9 @@ func (srv *Server) Account(c Credentials) (*Peer, error) {
 		named:    c.Username != "",
 		username: sha256.Sum256([]byte(c.Username)),
 		token:    sha256.Sum256([]byte(c.Token)),
+		ready:    make(chan struct{}),
 	}
-	p.name, p.limits, p.log = c.Username, srv.limits, srv.log
+	p.name, p.limits, p.log = cmp.Or(c.Username, "(no user name)"), srv.limits, srv.log
 	if err := srv.accounts.add(p); err != nil {
 		return nil, err
 	}
@@ -168,6 +173,9 @@ const shutdownPoll = 20 * time.Millisecond
 func (srv *Server) stop() []*socket {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
-	srv.closed = true
+	if !srv.closed {
+		srv.closed = true
+		close(srv.stopping)
+	}
 	return slices.Collect(maps.Keys(srv.sockets))
 }

@@ -24,7 +24,7 @@ func (e *refusedError) Unwrap() error { return e.reply }
 
 // run keeps a connection until ctx ends. It is the client's goroutine.
 func (c *Client) run(ctx context.Context) {
-	delay := c.options.MinBackoff
+	delay, refusals := c.options.MinBackoff, 0
 	var logged string
 	for {
 		started := time.Now()
@@ -35,8 +35,12 @@ func (c *Client) run(ctx context.Context) {
 		if connected && time.Since(started) >= c.options.StableAfter {
 			delay = c.options.MinBackoff
 		}
-		if _, refused := errors.AsType[*refusedError](err); refused {
-			// It will be refused again until somebody changes something.
+		if refused, ok := errors.AsType[*refusedError](err); !ok {
+			refusals = 0
+		} else if !refused.reply.Code.Temporary() {
+			refusals++
+		}
+		if refusals >= maxRefusals {
 			delay = c.options.MaxBackoff
 		}
 		// The same failure over and over is said once.
@@ -52,6 +56,11 @@ func (c *Client) run(ctx context.Context) {
 		delay = min(2*delay, c.options.MaxBackoff)
 	}
 }
+
+// maxRefusals is how often in a row a client is refused until it believes that
+// it will be, until somebody changes something. A server that is about to
+// stop has taken its accounts out already, and refuses those that come back.
+const maxRefusals = 3
 
 // jitter gives a time between half of d and d, so that the clients of a
 // server that comes back do not come all at once.

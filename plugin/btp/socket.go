@@ -16,22 +16,24 @@ import (
 // socket is one WebSocket connection that speaks BTP. Both sides are equal
 // once it is authenticated (BTP-22), so client and server have it in common.
 //
-// One goroutine reads it, and is the only one to use what lies below conn.
+// All fields may be used by any goroutine, but for those at the end, which
+// are of the one that reads.
 type socket struct {
-	link     *link // nil on a server until the client is authenticated
-	pending  pending
-	incoming incoming
-	held     atomic.Bool // frames wait for the end of a burst that will flush them
-	conn     *wsconn.Conn
+	link       *link // nil on a server until the client is authenticated
+	conn       *wsconn.Conn
+	maxPending int // bytes that may wait to be written
+	pending    pending
+	incoming   incoming
+	held       atomic.Bool // frames wait for the end of a burst that will flush them
+
+	causeMu sync.Mutex
+	cause   error // why it ended, or is about to
 
 	burst   *plugin.Burst
 	packet  Packet // what has been decoded last; used again for the next
 	prepare ilp.Prepare
 	fulfill ilp.Fulfill
 	reject  ilp.Reject
-
-	causeMu sync.Mutex
-	cause   error // why this side ended it, if it did
 }
 
 var (
@@ -43,7 +45,8 @@ var (
 // the options of the connection that it is going to have.
 func newSocket(limits Limits) *socket {
 	s := &socket{burst: plugin.NewBurst(context.Background())}
-	s.pending.limit, s.pending.late = limits.MaxOutstanding, limits.LateWindow
+	s.pending.limit, s.pending.late, s.pending.next = limits.MaxOutstanding, limits.LateWindow, never
+	s.maxPending = limits.MaxPending
 	return s
 }
 
@@ -109,7 +112,7 @@ type packetWriter interface {
 // between.
 func (s *socket) writeILP(t Type, id uint32, packet packetWriter) error {
 	n := packet.Size()
-	buf, err := s.conn.Begin(ilpSize(n))
+	buf, err := s.conn.BeginBelow(ilpSize(n), s.room(t))
 	if err != nil {
 		return err
 	}
@@ -123,7 +126,7 @@ func (s *socket) writeILP(t Type, id uint32, packet packetWriter) error {
 
 // write adds any other packet.
 func (s *socket) write(p *Packet) error {
-	buf, err := s.conn.Begin(p.Size())
+	buf, err := s.conn.BeginBelow(p.Size(), s.room(p.Type))
 	if err != nil {
 		return err
 	}
@@ -135,15 +138,31 @@ func (s *socket) write(p *Packet) error {
 	return s.conn.End(buf)
 }
 
+// room is how many bytes may wait to be written when a packet is added. Half
+// of them are for replies alone, so that requests to a slow counterparty do
+// not end its socket for want of room for a reply.
+func (s *socket) room(t Type) int {
+	if t == TypeMessage || t == TypeTransfer {
+		return s.maxPending / 2
+	}
+	return s.maxPending
+}
+
 // notSent is the error for a request that could not be written.
 func notSent(err error) error {
 	switch {
 	case errors.Is(err, wsconn.ErrBacklog):
 		return plugin.ErrBusy
-	case errors.Is(err, ilp.ErrInvalidPacket), errors.Is(err, ErrInvalidPacket), errors.Is(err, wsconn.ErrLength):
+	case unsendable(err):
 		return fmt.Errorf("btp: %w: %w", plugin.ErrNotSent, err)
 	}
 	return plugin.ErrNotConnected
+}
+
+// unsendable reports whether it is the packet that could not be written, on
+// whatever connection.
+func unsendable(err error) bool {
+	return errors.Is(err, ilp.ErrInvalidPacket) || errors.Is(err, ErrInvalidPacket) || errors.Is(err, wsconn.ErrLength)
 }
 
 // Reply answers the counterparty's request that token stands for. It
@@ -161,24 +180,25 @@ func (s *socket) Reply(ctx context.Context, token uint64, reply ilp.Reply, err e
 	}
 	if reply != nil {
 		err = s.writeILP(TypeResponse, id, reply)
-	} else {
-		err = s.write(&Packet{Type: TypeError, RequestID: id, Error: *failure(err)})
+		if err == nil || !unsendable(err) {
+			s.replied(ctx, err)
+			return
+		}
+		s.link.log.LogAttrs(ctx, slog.LevelError, "btp: a reply could not be encoded",
+			slog.String("account", s.link.name), slog.Any("error", err))
 	}
-	s.replied(ctx, err)
+	s.replied(ctx, s.write(&Packet{Type: TypeError, RequestID: id, Error: *failure(err)}))
 }
 
 // replied finishes the writing of a reply.
 func (s *socket) replied(ctx context.Context, err error) {
-	switch {
-	case err == nil:
+	if err == nil {
 		s.flush(ctx)
-	case errors.Is(err, wsconn.ErrBacklog):
-		s.link.counters.dropped.Add(1)
+		return
+	}
+	s.link.counters.dropped.Add(1)
+	if errors.Is(err, wsconn.ErrBacklog) {
 		s.end(errNotReading, wsconn.CodePolicy)
-	case errors.Is(err, ilp.ErrInvalidPacket), errors.Is(err, ErrInvalidPacket), errors.Is(err, wsconn.ErrLength):
-		s.link.count(&s.link.counters.dropped, "a reply could not be encoded", slog.Any("error", err))
-	default:
-		s.link.counters.dropped.Add(1)
 	}
 }
 
@@ -187,7 +207,7 @@ var errNotReading = errors.New("btp: the counterparty does not read its replies"
 // failure is the Error for a request that got no reply. It does not repeat
 // err, which speaks of the inside of this node.
 func failure(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := errors.AsType[*Error](err); ok && e.check() == nil {
 		return e
 	}
 	if errors.Is(err, plugin.ErrNotSent) {
@@ -220,7 +240,7 @@ func (s *socket) end(cause error, code int) {
 
 // fail answers everything outstanding.
 func (s *socket) fail(cause error) {
-	if errors.Is(cause, errClosing) {
+	if errors.Is(cause, errClosed) {
 		s.pending.close(errClosing, errClosed)
 		return
 	}
@@ -251,6 +271,6 @@ func (s *socket) read() error {
 	s.fail(cause)
 	s.burst.Flush()
 	s.conn.Close()
-	s.pending.sweeps.Wait()
+	s.pending.failing.Wait()
 	return cause
 }

@@ -33,9 +33,9 @@ type End struct {
 	handler  atomic.Pointer[plugin.Handler] // nil unless open
 	calls    gate                           // of the other end, into handler
 	ready    chan struct{}                  // closed by Open
-	gone     chan struct{}                  // closed by Close
+	gone     chan struct{}                  // closed when Close begins
+	over     chan struct{}                  // closed when it ends
 	requests requests
-	closing  sync.Once
 
 	// guarded by pipe.mu
 	opened, closed bool
@@ -62,7 +62,7 @@ func Pipe() (*End, *End) {
 }
 
 func newEnd(p *pipe) *End {
-	return &End{pipe: p, calls: newGate(), ready: make(chan struct{}), gone: make(chan struct{})}
+	return &End{pipe: p, calls: newGate(), ready: make(chan struct{}), gone: make(chan struct{}), over: make(chan struct{})}
 }
 
 // Handle opens the end for a program that answers prepares itself; see
@@ -222,20 +222,30 @@ func (e *End) SendMoney(ctx context.Context, m plugin.Money) error {
 // into the handler that are under way come to their end first, so the handler
 // must not call Close. It is idempotent; the error is always nil.
 func (e *End) Close() error {
-	e.closing.Do(e.close) // whoever comes second waits for the first
-	return nil
-}
-
-func (e *End) close() {
-	e.pipe.mu.Lock()
-	e.closed = true
-	close(e.gone)
-	e.tell()
-	e.peer.tell()
-	e.handler.Store(nil)
-	e.pipe.mu.Unlock()
+	if !e.disconnect() {
+		<-e.over // whoever comes second waits for the first
+		return nil
+	}
 	e.calls.close()
 	for _, r := range e.requests.close() {
 		r.Fail(context.Background(), fmt.Errorf("inproc: %w: %w", plugin.ErrUnknownOutcome, net.ErrClosed))
 	}
+	close(e.over)
+	return nil
+}
+
+// disconnect tells both ends that e is closed. It reports false if it is
+// already.
+func (e *End) disconnect() bool {
+	e.pipe.mu.Lock()
+	defer e.pipe.mu.Unlock()
+	if e.closed {
+		return false
+	}
+	e.closed = true
+	close(e.gone)
+	e.tell()
+	e.peer.tell()
+	e.handler.Store(nil) // the program may forget it now
+	return true
 }

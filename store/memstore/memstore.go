@@ -33,7 +33,11 @@ type Store struct {
 	over map[string]*entry
 }
 
-var _ store.Store = (*Store)(nil)
+var _ store.Volatile = (*Store)(nil)
+
+// Volatile says that nothing outlives the process. It implements
+// [store.Volatile].
+func (*Store) Volatile() {}
 
 // entry is what a map holds for a key. Only in over may it be deleted.
 type entry struct {

@@ -38,6 +38,17 @@ type Options struct {
 	// nil stands for a store that keeps nothing.
 	Reopen func(t testing.TB, closed store.Store) store.Store
 
+	// Crash takes away from under a store what it stands on: the power of its
+	// disk, the process of its server. It opens an empty store, calls load, which
+	// writes to it from several goroutines and returns when all is written or
+	// the store has failed, and lets the crash come at an instant meanwhile, or
+	// after it. Then it closes that store and returns one that is opened on what
+	// is left. It is called for round 0, 1, 2 and so on, each of which may have
+	// another instant, until it returns nil: there are no more rounds.
+	//
+	// A Crash that is nil stands for a store on which nothing can be played.
+	Crash func(t testing.TB, round int, load func(store.Store)) store.Store
+
 	// MaxKeySize is the longest key of the store, in bytes. 0 stands for
 	// store.MaxKeySize; only a view has less.
 	MaxKeySize int
@@ -108,5 +119,6 @@ func cases() []conformanceCase {
 		{"Close", "Close may be called again and returns nil; every other call then gives an error that wraps ErrClosed.", checkClose},
 		{"CloseUnderLoad", "A Write that meets Close is either made or fails with ErrClosed and is not made.", checkCloseUnderLoad},
 		{"Reopen", "What has been written is there when the store is opened again, and what has been deleted is not.", checkReopen},
+		{"Crash", "After a crash every batch whose Write returned nil is there, none whose Write said ErrNotWritten, and of any other all or nothing.", checkCrash},
 	}
 }

@@ -1,0 +1,33 @@
+package ledger
+
+import "time"
+
+// The longest backoff between attempts to pay, for tests that wait for it.
+const MaxBackoff = maxBackoff
+
+// BookRecord gives the value of a book's record.
+func BookRecord(balance int64, in, out uint64) []byte {
+	return bookRecord(nil, figures{balance, in, out})
+}
+
+// ParseBook reads the value of a book's record.
+func ParseBook(value []byte) (balance int64, in, out uint64, err error) {
+	f, err := parseBook(value)
+	return f.balance, f.in, f.out, err
+}
+
+// SettlementValue gives the value of a settlement's record.
+func SettlementValue(amount uint64, at time.Time) []byte { return settlementValue(amount, at) }
+
+// ParseSettlement reads the value of a settlement's record.
+func ParseSettlement(value []byte) (amount uint64, at time.Time, err error) {
+	return parseSettlement(value)
+}
+
+// The keys of an account's records in the store.
+func BookKey(account string) string          { return accountKey(bookPrefix, account) }
+func OutKey(account, key string) string      { return outKey(account, key) }
+func ReceivedKey(account, key string) string { return receivedKey(account, key) }
+
+// InMemory counts the books that a ledger holds.
+func InMemory(l *Local) int { return len(l.all()) }
