@@ -96,7 +96,7 @@ func NewLocal(o LocalOptions) (*Local, error) {
 		o.Now = time.Now
 	}
 	l := &Local{options: o, store: o.Store, work: make(chan struct{}, 1), opening: make(map[string]struct{}), books: make(map[string]*book)}
-	l.volatile = false
+	_, l.volatile = o.Store.(store.Volatile)
 	l.epoch.Store(1)
 	return l, nil
 }

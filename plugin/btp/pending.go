@@ -122,26 +122,30 @@ func (t *pending) forgetLater(now time.Time) entry {
 	return entry{givenUp: true, due: now.Add(t.late).UnixMilli()}
 }
 
-// expect sets the timer to due, unless it fires before. The lock is held.
+// expect sets the timer to due, unless it fires before. It does not fire
+// sooner than in an eighth of the late window, however the expiries are spread
+// and however long ago they are: no request is given up while it is being
+// written. The lock is held.
 func (t *pending) expect(due int64) {
-	if due < t.next {
-		t.arm(due)
+	if due >= t.next {
+		return
 	}
-}
-
-// arm sets the timer to due. The lock is held.
-func (t *pending) arm(due int64) {
-	wait := time.Until(time.UnixMilli(due))
+	now := time.Now()
+	due = max(due, now.Add(t.late/8).UnixMilli())
+	if due >= t.next {
+		return
+	}
+	t.next = due
+	wait := time.UnixMilli(due).Sub(now)
 	if t.timer == nil {
 		t.failing.Add(1)
 		t.timer = time.AfterFunc(wait, t.sweep)
-	} else {
-		if !t.timer.Stop() {
-			t.failing.Add(1) // it had fired, and what it runs will be done with its own
-		}
-		t.timer.Reset(wait)
+		return
 	}
-	t.next = due
+	if !t.timer.Stop() {
+		t.failing.Add(1) // it had fired, and what it runs will be done with its own
+	}
+	t.timer.Reset(wait)
 }
 
 // sweep is run by the timer. It gives up what is due, forgets what was given
@@ -172,10 +176,7 @@ func (t *pending) sweep() {
 		}
 		next = min(next, e.due)
 	}
-	if next < never {
-		// Not more often than this, however the expiries are spread.
-		t.arm(max(next, now.Add(t.late/8).UnixMilli()))
-	}
+	t.expect(next)
 	if len(t.entries) == 0 {
 		t.entries = nil // it may have grown
 	}

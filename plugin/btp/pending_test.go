@@ -187,3 +187,28 @@ func TestMaxOutstanding(t *testing.T) {
 		}
 	})
 }
+
+// A stream of packets that expired long ago does not put off the moment at
+// which they are given up.
+func TestStreamOfExpiredPackets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNetwork(t, btp.ServerOptions{Limits: btp.Limits{LateWindow: 8 * time.Second, PingInterval: -1}})
+		p := n.account(t, "alice", "token", newRecorder(fulfiller))
+		r := n.authenticated(t, "alice", "token")
+		go r.readUntilEnd()
+		expired := newPrepare(1)
+		expired.ExpiresAt = time.Now().Add(-time.Hour)
+		first := ask(p, expired)
+		start := time.Now()
+		for range 100 {
+			time.Sleep(100 * time.Millisecond)
+			ask(p, expired)
+		}
+		if o := get(t, first); !errors.Is(o.err, plugin.ErrUnknownOutcome) {
+			t.Errorf("%+v", o)
+		}
+		if s := p.Stats(); s.Outstanding > 11 {
+			t.Errorf("after %v: %+v", time.Since(start), s)
+		}
+	})
+}

@@ -33,8 +33,9 @@ func checkNested(p *pair) error {
 	for _, s := range p.order {
 		s.witness.onState = func(bool) {
 			prepare := newPrepare(many, 300)
+			a := s.sendHere(context.Background(), &prepare)
 			select {
-			case told <- early{s, s.sendHere(context.Background(), &prepare)}:
+			case told <- early{s, a}:
 			default:
 			}
 		}

@@ -122,8 +122,8 @@ func (r *Recorder) Await(ctx context.Context, n int) ([]Received, error) {
 }
 
 // AwaitState waits until the last change that the plugin told of is to
-// connected, or, where connected is false, until the link is down after it
-// was up. The error is that of ctx.
+// connected. A link that was never up has told of none. The error is that of
+// ctx.
 func (r *Recorder) AwaitState(ctx context.Context, connected bool) error {
 	err := r.await(ctx, func() bool {
 		return len(r.states) > 0 && r.states[len(r.states)-1].Connected == connected

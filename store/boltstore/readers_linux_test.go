@@ -1,0 +1,93 @@
+package boltstore_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/interledger-go/connector/store"
+)
+
+// A commit whose outcome is unknown makes bbolt forget who reads the pages
+// that it frees. A Scan that began before it shows its instant all the same.
+func TestScanOutlivesFailedSync(t *testing.T) {
+	if !inChild(t, "") {
+		return
+	}
+	d := newDisk()
+	intercept(t, d.judge)
+	dir := t.TempDir()
+	var armed atomic.Bool
+	syncs := 0
+	d.reset(dir, func(_ int, c *intercepted) verdict {
+		if !armed.Load() {
+			return pass
+		}
+		if c.data == nil {
+			syncs++
+		}
+		if syncs >= 2 { // That of the meta page, and what is done about it.
+			return failWith(syscall.EIO)
+		}
+		return pass
+	})
+	s := open(t, filepath.Join(dir, "connector.db"))
+	for n := 1; n <= 3; n++ {
+		if err := s.Write(context.Background(), batchOf(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	seen := make(map[string]string)
+	var scan sync.WaitGroup
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	scan.Go(func() {
+		err := s.Scan(context.Background(), "", func(key string, value []byte) error {
+			if len(seen) == 0 {
+				close(begun)
+				<-goOn
+			}
+			seen[key] = string(value)
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-begun
+
+	armed.Store(true)
+	if err := s.Write(context.Background(), batchOf(4)); err == nil || errors.Is(err, store.ErrNotWritten) {
+		t.Errorf("Write whose last sync fails: %v, want an unknown outcome", err)
+	}
+	armed.Store(false)
+	var written atomic.Int64
+	var writes sync.WaitGroup
+	writes.Go(func() {
+		for n := 5; n <= 8; n++ {
+			if err := s.Write(context.Background(), batchOf(n)); err != nil {
+				t.Error(err)
+			}
+			written.Add(1)
+		}
+	})
+	// The writer has every opportunity to do harm, and has to wait instead.
+	const patience = 100 * time.Millisecond
+	for start := time.Now(); written.Load() < 4 && time.Since(start) < patience; {
+		runtime.Gosched()
+	}
+	close(goOn)
+	scan.Wait()
+	writes.Wait()
+	if !maps.Equal(seen, stateOf(3)) {
+		t.Errorf("the scan shows %d keys, %q for the first account, want the state after batch 3", len(seen), seen["account/0"])
+	}
+	wantState(t, s, 8)
+}
