@@ -55,7 +55,7 @@ func (o RouteOrigin) String() string {
 // concurrent use.
 type Router struct {
 	logger *slog.Logger
-	table  atomic.Pointer[routetable.Table[hop]]
+	table  atomic.Pointer[routetable.Table[*hop]]
 
 	mu             sync.Mutex // guards what follows, and the building of tables
 	configured     []Route
@@ -66,7 +66,8 @@ type Router struct {
 	parents        []string // in the order they were added
 }
 
-// hop is an entry of the table.
+// hop is what the table has for a prefix. The map holds pointers: a value of
+// this size would be kept in every free place of it too.
 type hop struct {
 	route Route
 	link  *link // nil: the connector itself
@@ -88,10 +89,13 @@ func newRouter(c *Config, address ilp.Address, logger *slog.Logger) *Router {
 // Lookup gives the route that packets for address take.
 func (r *Router) Lookup(address ilp.Address) (Route, bool) {
 	h, ok := r.lookup(address)
-	return h.route, ok
+	if !ok {
+		return Route{}, false
+	}
+	return h.route, true
 }
 
-func (r *Router) lookup(address ilp.Address) (hop, bool) {
+func (r *Router) lookup(address ilp.Address) (*hop, bool) {
 	return r.table.Load().Lookup(address.String())
 }
 
@@ -126,8 +130,8 @@ func (r *Router) remove(l *link) {
 
 // rebuild makes the table anew. The caller holds mu.
 func (r *Router) rebuild() {
-	table := make(map[string]hop, len(r.links)+len(r.configured)+2)
-	put := func(route Route, l *link) { table[route.Prefix] = hop{route, l} }
+	table := make(map[string]*hop, len(r.links)+len(r.configured)+2)
+	put := func(route Route, l *link) { table[route.Prefix] = &hop{route, l} }
 
 	// The lowest preference first: what comes later replaces it.
 	if l := r.links[r.defaultHop()]; l != nil {

@@ -56,6 +56,10 @@ func TestValidateAcceptsWhatIsUsable(t *testing.T) {
 		{"settling to the maximum", func(a *account.Account) { a.Balance = limits(-10, 10, 0, 10) }},
 		{"a threshold below the minimum", func(a *account.Account) { a.Balance = limits(-10, 10, -11, 0) }},
 		{"nothing to settle to", func(a *account.Account) { a.Balance = &account.BalanceLimits{Maximum: -1, Minimum: -2} }},
+		{"a throughput", func(a *account.Account) {
+			a.Throughput = &account.Throughput{IncomingAmount: 1, RefillPeriod: 100 * time.Millisecond}
+		}},
+		{"the default throughput period", func(a *account.Account) { a.Throughput = &account.Throughput{OutgoingAmount: 1} }},
 		{"the largest in flight", func(a *account.Account) { a.MaxInFlight = math.MaxInt }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -91,20 +95,29 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		{"asset too long", func(a *account.Account) { a.Asset.Code = strings.Repeat("c", 256) }, "Asset.Code: has 256 bytes: at most 255 are allowed"},
 		{"asset not UTF-8", func(a *account.Account) { a.Asset.Code = "\xff" }, `Asset.Code: is "\xff": it must be UTF-8`},
 		{"no plugin", func(a *account.Account) { a.Plugin = nil }, "Plugin: is nil: give the account its link"},
-		{"segment of a peer", func(a *account.Account) { a.Relation, a.AddressSegment = account.Peer, "x" }, `AddressSegment: is "x", but only a Child has an address under ours: leave it empty`},
-		{"segment of a parent", func(a *account.Account) { a.Relation, a.AddressSegment = account.Parent, "x" }, `AddressSegment: is "x", but only a Child`},
+		{"segment of a peer", func(a *account.Account) { a.Relation, a.AddressSegment = account.Peer, "x" },
+			`AddressSegment: is "x", but only a Child has an address under ours: leave it empty`},
+		{"segment of a parent", func(a *account.Account) { a.Relation, a.AddressSegment = account.Parent, "x" },
+			`AddressSegment: is "x", but only a Child`},
 		{"two segments", func(a *account.Account) { a.AddressSegment = "a.b" }, `AddressSegment: is "a.b": a segment has letters, digits, _, ~ and - only`},
 		{"segment not ASCII", func(a *account.Account) { a.AddressSegment = "é" }, "AddressSegment: is "},
 		{"ID is no segment", func(a *account.Account) { a.ID = "bob & sons" }, "AddressSegment: is empty and the ID cannot stand in for it: set a segment"},
 		{"negative in flight", func(a *account.Account) { a.MaxInFlight = -1 }, "MaxInFlight: is -1: it must be 0 (meaning 1000) or more"},
-		{"minimum above maximum", func(a *account.Account) { a.Balance = &account.BalanceLimits{Maximum: -1} }, "Balance.Minimum: is 0, above Balance.Maximum, -1: it must not be"},
-		{"threshold above what it settles to", func(a *account.Account) { a.Balance = limits(-10, 10, 6, 5) }, "Balance.SettleThreshold: is 6, above Balance.SettleTo, 5: a settlement would take money back"},
-		{"settling below the minimum", func(a *account.Account) { a.Balance = limits(-10, 10, -12, -11) }, "Balance.SettleTo: is -11, below Balance.Minimum, -10: it must not be"},
-		{"settling above the maximum", func(a *account.Account) { a.Balance = limits(-10, 10, 0, 11) }, "Balance.SettleTo: is 11, above Balance.Maximum, 10: it must not be"},
+		{"minimum above maximum", func(a *account.Account) { a.Balance = &account.BalanceLimits{Maximum: -1} },
+			"Balance.Minimum: is 0, above Balance.Maximum, -1: it must not be"},
+		{"threshold above what it settles to", func(a *account.Account) { a.Balance = limits(-10, 10, 6, 5) },
+			"Balance.SettleThreshold: is 6, above Balance.SettleTo, 5: a settlement would take money back"},
+		{"settling below the minimum", func(a *account.Account) { a.Balance = limits(-10, 10, -12, -11) },
+			"Balance.SettleTo: is -11, below Balance.Minimum, -10: it must not be"},
+		{"settling above the maximum", func(a *account.Account) { a.Balance = limits(-10, 10, 0, 11) },
+			"Balance.SettleTo: is 11, above Balance.Maximum, 10: it must not be"},
 		{"no refill", func(a *account.Account) { a.RateLimit = &account.RateLimit{} }, "RateLimit.RefillCount: is 0: it must be at least 1"},
 		{"period too short", func(a *account.Account) {
 			a.RateLimit = &account.RateLimit{RefillCount: 1, RefillPeriod: 100*time.Millisecond - 1}
 		}, "RateLimit.RefillPeriod: is 99.999999ms: it must be 0 (meaning 1m0s) or at least 100ms"},
+		{"throughput period too short", func(a *account.Account) {
+			a.Throughput = &account.Throughput{RefillPeriod: 100*time.Millisecond - 1}
+		}, "Throughput.RefillPeriod: is 99.999999ms: it must be 0 (meaning 1s) or at least 100ms"},
 		{"negative period", func(a *account.Account) {
 			a.RateLimit = &account.RateLimit{RefillCount: 1, RefillPeriod: -time.Hour}
 		}, "RateLimit.RefillPeriod: is -1h0m0s: it must be"},

@@ -110,7 +110,10 @@ func TestErrorHandlerLogsCause(t *testing.T) {
 			host.SetLogger(slog.New(slog.NewTextHandler(log, nil)))
 			got := refuse(t, host, c.reject)
 			line := log.String()
-			for _, part := range []string{"level=" + c.level, "account=mock.test3", "code=" + string(c.reject.Code), "destination=test.mock.test1.bob", `error="disk full"`, "times=1"} {
+			for _, part := range []string{
+				"level=" + c.level, "account=mock.test3", "code=" + string(c.reject.Code),
+				"destination=test.mock.test1.bob", `error="disk full"`, "times=1",
+			} {
 				if !strings.Contains(line, part) {
 					t.Errorf("the log %q does not say %s", line, part)
 				}

@@ -2,10 +2,12 @@ package wsconn_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -288,11 +290,27 @@ func TestReadDeadline(t *testing.T) {
 	}
 }
 
-// transports are the two ways a connection reads and writes: by calls that do
-// not wait, and by calls that block.
+// transports are the ways a connection reads and writes: by calls that do not
+// wait, and by calls that block.
 var transports = map[string]func(testing.TB, wsconn.Options, wsconn.Options) (*wsconn.Conn, *wsconn.Conn){
 	"tcp": loopback,
+	"tls": secured,
 	"pipe": func(t testing.TB, server, client wsconn.Options) (*wsconn.Conn, *wsconn.Conn) {
 		return pipe(t.(*testing.T), server, client)
 	},
+}
+
+// secured makes two connections that talk to each other over TLS.
+func secured(t testing.TB, server, client wsconn.Options) (s, c *wsconn.Conn) {
+	h := httptest.NewUnstartedServer(nil) // for its certificate
+	h.StartTLS()
+	defer h.Close()
+	a, b := tcpPair(t)
+	s = wsconn.New(tls.Server(a, &tls.Config{Certificates: h.TLS.Certificates}), false, server)
+	c = wsconn.New(tls.Client(b, &tls.Config{InsecureSkipVerify: true}), true, client)
+	t.Cleanup(func() {
+		s.Close()
+		c.Close()
+	})
+	return s, c
 }

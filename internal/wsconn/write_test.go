@@ -190,6 +190,28 @@ func TestSlowReaderIsKept(t *testing.T) {
 	})
 }
 
+// A limit of the caller's leaves room for others.
+func TestBeginBelow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := rawPeer(t, false, wsconn.Options{MaxPending: 10_000})
+		for range 4 {
+			buf, err := c.BeginBelow(1000, 5000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.End(buf[:1000]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := c.BeginBelow(1000, 5000); !errors.Is(err, wsconn.ErrBacklog) {
+			t.Fatal(err)
+		}
+		if err := send(c, make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // Begin counts what the flusher has taken but not written.
 func TestBacklogShrinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -58,13 +58,17 @@ func cases() []conformanceCase {
 		{"Name", "Name is not empty and always the same.", checkName},
 		{"Attach", "Attach gives stages for every account, also while the connector has no address yet.", checkAttach},
 		{"Pass", "What passes is passed as it came: condition, destination and data are not a stage's to change (ILP4-21).", checkPass},
-		{"Replies", "For every packet that Prepare let pass, Reply gives the reply to pass on, whatever the amount and the reply; a hook never panics.", checkReplies},
-		{"Relay", "What the next hop answered is relayed as received: a good fulfill stays one, with its data, and a reject keeps its code, origin and data (ILP4-22, ILP4-31, ILP4-53, ILP4-55).", checkRelay},
+		{"Replies", "For every packet that Prepare let pass, Reply gives the reply to pass on, " +
+			"whatever the amount and the reply; a hook never panics.", checkReplies},
+		{"Relay", "What the next hop answered is relayed as received: a good fulfill stays one, with its data, " +
+			"and a reject keeps its code, origin and data (ILP4-22, ILP4-31, ILP4-53, ILP4-55).", checkRelay},
 		{"Refused", "A packet that was refused further in stays refused, for the same reason, and the next one passes.", checkRefused},
 		{"Expired", "An answer that comes after the packet had expired may be counted and nothing else; it never makes a fulfill of the R00.", checkExpired},
 		{"Concurrent", "Hooks are called concurrently for different packets.", checkConcurrent},
-		{"Money", "A money wrapper calls the next one exactly once for each settlement, with the same amount, key and context, and hands its error on.", checkMoney},
-		{"Close", "Close ends the stages of one account, after its last packet; those of the others go on, and the account may be added again.", checkClose},
+		{"Money", "A money wrapper calls the next one exactly once for each settlement, " +
+			"with the same amount, key and context, and hands its error on.", checkMoney},
+		{"Close", "Close ends the stages of one account, after its last packet; " +
+			"those of the others go on, and the account may be added again.", checkClose},
 		{"Allocations", "Hooks are called for each packet and allocate nothing (Options.MaxAllocs).", checkAllocations},
 	}
 }

@@ -169,7 +169,8 @@ func TestChainWaitsForHeldPackets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, err := chainOf(t, new(middlewaretest.Host), forget).Send(ctx, middlewaretest.Incoming, prepare(), &ilp.Fulfill{}); !errors.Is(err, context.DeadlineExceeded) {
+		c := chainOf(t, new(middlewaretest.Host), forget)
+		if _, err := c.Send(ctx, middlewaretest.Incoming, prepare(), &ilp.Fulfill{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the error is %v, want the one of the context", err)
 		}
 	})

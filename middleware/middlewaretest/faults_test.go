@@ -284,6 +284,12 @@ func replyFaults() map[string]fault {
 		"is confused by a refusal": {attaches(func(_ *struct{}, _ middleware.Host, _ *account.Account) (middleware.Stages, error) {
 			return middleware.Stages{Incoming: &stubborn{}}, nil
 		}), []string{"Refused"}},
+	}
+}
+
+// lifeFaults are those of accounts that come and go, and of packets that meet.
+func lifeFaults() map[string]fault {
+	return map[string]fault{
 		"panics at a late answer": {both(lateStage{pass}), []string{"Expired"}},
 		"breaks when two call at once": {func() middleware.Middleware {
 			alone := &alone{meet: make(chan struct{})}

@@ -49,6 +49,7 @@ func faults(released <-chan struct{}) map[string]fault {
 	all := namingFaults()
 	maps.Copy(all, prepareFaults(released))
 	maps.Copy(all, replyFaults())
+	maps.Copy(all, lifeFaults())
 	maps.Copy(all, moneyFaults(released))
 	return all
 }

@@ -37,6 +37,7 @@
 // Everything it may use up has a bound: bytes of a message, bytes that wait
 // for it to read, requests that wait for its answer, time to authenticate,
 // time without a sign of life, sockets that have not shown whose they are.
+// How many requests of its own it may have open is for the Handler to say.
 // Tokens are kept as hashes and compared in constant time. A connection with
 // a wrong token is told so and closed, and the account it named notices
 // nothing. Bytes that are no BTP packet end the socket.

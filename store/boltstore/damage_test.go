@@ -18,21 +18,21 @@ import (
 	"github.com/interledger-go/connector/store/boltstore"
 )
 
-func TestCheckPassesSoundFiles(t *testing.T) {
+func TestSoundFiles(t *testing.T) {
 	for name, m := range map[string]image{
 		"a tree":           newImage(t),
 		"nothing":          makeImage(t, func(*bbolt.DB) error { return nil }),
 		"a bucket inlined": makeImage(t, func(db *bbolt.DB) error { return db.Update(putInline) }),
-		"many free pages":  makeImage(t, freeMany),
 	} {
 		if err := boltstore.CheckFile(m); err != nil {
 			t.Errorf("%s: %v", name, err)
-			continue
 		}
-		path := write(t, m)
-		if err := open(t, path).Close(); err != nil {
+		if err := open(t, write(t, m)).Close(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if err := boltstore.CheckFile(makeImage(t, freeMany)); err != nil {
+		t.Errorf("many free pages: %v", err)
 	}
 }
 
@@ -98,6 +98,12 @@ func TestDamagedFiles(t *testing.T) {
 		}, "wrong checksum"},
 		{"no pages", func(m image) image { return m.metas(24, 0) }, "pages of 0 bytes"},
 		{"odd pages", func(m image) image { return m.metas(24, 3000) }, "pages of 3000 bytes"},
+		{"meta pages that disagree", func(m image) image {
+			order.PutUint32(m.page(1)[24:], 2*imagePageSize)
+			order.PutUint64(m.page(1)[64:], 100)
+			m.resum()
+			return m
+		}, "pages of 1024 and of 2048 bytes"},
 		{"root nowhere", func(m image) image { m.setMeta(metaRoot, 1<<40); return m }, "there is no page 1099511627776"},
 		{"root in a meta page", func(m image) image { m.setMeta(metaRoot, 1); return m }, "there is no page 1"},
 		{"free list nowhere", func(m image) image { m.setMeta(metaFreelist, m.pages()); return m }, "free list: there is no page"},
@@ -144,6 +150,16 @@ func TestDamagedFiles(t *testing.T) {
 			p.element(1)[at] = 'z'
 			return m
 		}, "out of order"},
+		{"a tree too deep", func(m image) image { return m.deep(40) }, "too deep"},
+		{"pages left over", func(m image) image {
+			p := m.page(m.tree())
+			p = m.page(p.child(int(order.Uint16(p[10:])) - 1)) // It ends with the large value.
+			order.PutUint32(p.element(int(order.Uint16(p[10:])) - 1)[12:], 4)
+			return m
+		}, "bytes in use of"},
+		{"an inlined bucket without head", func(image) image { return inlined(t, 8) }, "8 bytes for a bucket"},
+		{"an inlined bucket without page", func(image) image { return inlined(t, 20) }, "20 bytes for a bucket"},
+		{"an inlined bucket without content", func(image) image { return inlined(t, 32) }, "1 elements"},
 		{"a value", func(m image) image { return m.replace("balance 10800", "balance 90800") }, `key "account/060": wrong checksum`},
 		{"a key", func(m image) image { return m.replace("account/079b", "account/07:b") }, "wrong checksum"},
 		{"a bucket among the keys", func(m image) image { m.leaf().element(0)[0] = 1; return m }, "flags 0x1"},
@@ -199,6 +215,40 @@ func (m image) metas(offset int, value uint32) image {
 	order.PutUint32(m[offset:], value)
 	order.PutUint32(m.page(1)[offset:], value)
 	m.resum()
+	return m
+}
+
+// deep returns a file whose tree has so many levels, of one branch each.
+func (m image) deep(levels int) image {
+	deep := make(image, (4+levels)*imagePageSize)
+	copy(deep, m[:2*imagePageSize])
+	deep.setMeta(metaFreelist, 2)
+	deep.setMeta(metaRoot, 3)
+	deep.setMeta(metaPages, uint64(4+levels))
+	order.PutUint64(deep.page(2), 2)
+	order.PutUint16(deep.page(2)[8:], 0x10)
+	copy(deep.page(3), m.page(m.root())[:imagePageSize])
+	order.PutUint64(deep.page(3), 3)
+	deep.setTree(4)
+	for id := uint64(4); id < uint64(4+levels); id++ {
+		p := deep.page(id)
+		order.PutUint64(p, id)
+		order.PutUint16(p[8:], 1)
+		order.PutUint16(p[10:], 1)
+		e := p.element(0)
+		order.PutUint32(e, 16)
+		order.PutUint32(e[4:], 1)
+		order.PutUint64(e[8:], id+1)
+		e[16] = 'k'
+	}
+	return deep
+}
+
+// inlined returns a file whose root holds only so many bytes of an inlined
+// bucket.
+func inlined(t *testing.T, bytes uint32) image {
+	m := makeImage(t, func(db *bbolt.DB) error { return db.Update(putInline) })
+	order.PutUint32(m.page(m.root()).element(0)[12:], bytes)
 	return m
 }
 

@@ -95,6 +95,7 @@ func options(f fault) storetest.Options {
 			}
 			return newNaive(f, contents)
 		},
+		Crash: crash(f),
 	}
 }
 

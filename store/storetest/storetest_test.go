@@ -12,14 +12,14 @@ func TestSuitePassesAGoodStore(t *testing.T) {
 	storetest.Run(t, options(none))
 }
 
-// A store that keeps nothing is spared the case about opening it again, and no
-// other.
+// A store that keeps nothing is spared the cases about opening it again, and
+// no others.
 func TestSuiteWithoutReopen(t *testing.T) {
 	opts := options(none)
-	opts.Reopen = nil
+	opts.Reopen, opts.Crash = nil, nil
 	for _, name := range storetest.CaseNames() {
 		checked, err := storetest.Verdict(t, opts, name)
-		if checked != (name != "Reopen") || checked && err != nil {
+		if spared := name == "Reopen" || name == "Crash"; checked == spared || checked && err != nil {
 			t.Errorf("%s: checked %v, %v", name, checked, err)
 		}
 	}
@@ -67,6 +67,13 @@ func TestSuiteSeesEveryFault(t *testing.T) {
 		{writesClosed, []string{"CloseUnderLoad"}},
 		{forgetsLast, []string{"Reopen", "CloseUnderLoad"}},
 		{undeletes, []string{"Reopen"}},
+		{losesAcked, []string{"Crash"}},
+		{tearsAtCrash, []string{"Crash"}},
+		{writesRefused, []string{"Crash"}},
+		{inventsAtCrash, []string{"Crash"}},
+		{deadAfterCrash, []string{"Crash"}},
+		{neverCrashes, []string{"Crash"}},
+		{crashesIdle, []string{"Crash"}},
 	}
 	seen := make(map[string]bool)
 	for _, test := range tests {
