@@ -39,11 +39,26 @@ func ParseRatio(s string) (Ratio, error) {
 				brief(s), MaxRatioExponent, MaxRatioExponent)
 		}
 	}
-	x, ok := new(big.Rat).SetString(s)
+	x, ok := parseRat(s)
 	if !ok { // The form is right, so this is all that can be wrong.
 		return Ratio{}, fmt.Errorf("backend: ratio %q: want a denominator other than 0", brief(s))
 	}
 	return fromRat(x), nil
+}
+
+// parseRat reads what has the form of a ratio. big.Rat takes the whole numbers
+// of a fraction for octal when they begin with a 0, so these are read apart.
+func parseRat(s string) (*big.Rat, bool) {
+	top, bottom, fraction := strings.Cut(s, "/")
+	if !fraction {
+		return new(big.Rat).SetString(s)
+	}
+	num, ok := new(big.Int).SetString(top, 10)
+	den, alsoOK := new(big.Int).SetString(bottom, 10)
+	if !ok || !alsoOK || den.Sign() == 0 {
+		return nil, false
+	}
+	return new(big.Rat).SetFrac(num, den), true
 }
 
 // MustParseRatio is [ParseRatio] for literals: it panics where ParseRatio
