@@ -155,4 +155,3 @@ func TestClosedBooksAreForgotten(t *testing.T) {
 		wantBalance(t, h.book("posted"), 3)
 	})
 }
-

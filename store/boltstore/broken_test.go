@@ -11,26 +11,28 @@ import (
 	"github.com/interledger-go/connector/store/boltstore"
 )
 
+// calls are what can be asked of a store with the contents of newImage.
+var calls = map[string]func(s *boltstore.Store) error{
+	"Get": func(s *boltstore.Store) error {
+		_, err := s.Get(context.Background(), "account/060")
+		return err
+	},
+	"Scan": func(s *boltstore.Store) error {
+		return s.Scan(context.Background(), "", func(string, []byte) error { return nil })
+	},
+	"Write": func(s *boltstore.Store) error {
+		var b store.Batch
+		for key := range imageContents(imageVersion) {
+			b.Delete(key)
+		}
+		return s.Write(context.Background(), &b)
+	},
+}
+
 // What happens to the file behind the back of an open store does not end the
 // process. It ends the store: every call from then on says so, and Close lets
 // go of the file.
 func TestFileThatChangesBehindTheStore(t *testing.T) {
-	calls := map[string]func(s *boltstore.Store) error{
-		"Get": func(s *boltstore.Store) error {
-			_, err := s.Get(context.Background(), "account/060")
-			return err
-		},
-		"Scan": func(s *boltstore.Store) error {
-			return s.Scan(context.Background(), "", func(string, []byte) error { return nil })
-		},
-		"Write": func(s *boltstore.Store) error {
-			var b store.Batch
-			for key := range imageContents(imageVersion) {
-				b.Delete(key)
-			}
-			return s.Write(context.Background(), &b)
-		},
-	}
 	tests := []struct {
 		name   string
 		damage func(m image) image

@@ -1,6 +1,7 @@
 package boltstore_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
@@ -52,3 +53,11 @@ func TestPowerFailure(t *testing.T) {
 	}
 	storetest.Run(t, opts)
 }
+
+// noStore is what a host has when a store could not be opened.
+type noStore struct{ err error }
+
+func (s noStore) Get(context.Context, string) ([]byte, error)                    { return nil, s.err }
+func (s noStore) Scan(context.Context, string, func(string, []byte) error) error { return s.err }
+func (s noStore) Write(context.Context, *store.Batch) error                      { return s.err }
+func (s noStore) Close() error                                                   { return nil }

@@ -25,8 +25,8 @@ type sentence struct {
 func (e *sentence) Error() string { return e.text }
 func (e *sentence) Unwrap() error { return e.kind }
 
-// damagef returns an error that wraps ErrDamaged. Where it says in what file,
-// it is wrapped.
+// damagef returns an error that wraps ErrDamaged and says what is damaged. Who
+// knows the name of the file adds it.
 func damagef(format string, args ...any) error {
 	return &sentence{fmt.Sprintf(format, args...), ErrDamaged}
 }

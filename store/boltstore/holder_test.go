@@ -65,7 +65,7 @@ func TestNoteDecidesNothing(t *testing.T) {
 		"too long":                    {`{"program":"` + strings.Repeat("p", 5000) + `","pid":4711,"host":"h","since":"2026-11-21T05:11:00Z"}`, "another process: "},
 		"a process that is gone":      {fmt.Sprintf(`{"program":"p","pid":%d,"host":%q,"since":"2026-11-21T05:11:00Z"}`, gone, host), "another process: "},
 		"a process of another host":   {fmt.Sprintf(`{"program":"ilp-connector","pid":%d,"host":"elsewhere","since":"2026-11-21T05:11:00Z"}`, gone), "ilp-connector (pid 1073741824 on elsewhere since 2026-11-21 05:11:00 UTC): "},
-		"a process that is there":     {fmt.Sprintf(`{"program":"ilp-connector","pid":%d,"host":%q,"since":"2026-11-21T05:11:00Z"}`, os.Getppid(), host), fmt.Sprintf("ilp-connector (pid %d on %s since 2026-11-21 05:11:00 UTC): ", os.Getppid(), host)},
+		"a process that is there":     {fmt.Sprintf(`{"program":"ilp-connector","pid":%d,"host":%q,"since":"2026-11-21T05:11:00Z"}`, os.Getpid(), host), fmt.Sprintf("ilp-connector (pid %d, this process, on %s since 2026-11-21 05:11:00 UTC): ", os.Getpid(), host)},
 		"one that paints the console": {`{"program":"\u001b[31mred\n\u202e","pid":4711,"host":"els\u0000ewhere","since":"2026-11-21T05:11:00Z"}`, "[31mred (pid 4711 on elsewhere since "},
 	}
 	for name, test := range notes {

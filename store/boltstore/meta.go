@@ -47,8 +47,8 @@ type meta struct {
 	txid     uint64
 }
 
-// decodeMeta reads a meta page from the beginning of b. An error wraps
-// ErrDamaged.
+// decodeMeta reads a meta page from the beginning of b. It takes what bbolt
+// takes. An error wraps ErrDamaged.
 func decodeMeta(b []byte) (meta, error) {
 	if len(b) < pageHeader+metaSize {
 		return meta{}, damagef("%d bytes", len(b))
@@ -65,23 +65,20 @@ func decodeMeta(b []byte) (meta, error) {
 	if h.Sum64() != order.Uint64(b[metaSum:]) {
 		return meta{}, damagef("wrong checksum")
 	}
-	m := meta{
+	return meta{
 		pageSize: int(order.Uint32(b[8:])),
 		root:     order.Uint64(b[16:]),
 		freelist: order.Uint64(b[32:]),
 		pages:    order.Uint64(b[40:]),
 		txid:     order.Uint64(b[48:]),
-	}
-	if m.pageSize < minPageSize || m.pageSize > maxPageSize || m.pageSize&(m.pageSize-1) != 0 {
-		return meta{}, damagef("pages of %d bytes", m.pageSize)
-	}
-	return m, nil
+	}, nil
 }
 
 // findMeta returns the meta page that counts: the valid one of the later
 // transaction. A commit overwrites the other one, so one that is not valid is
-// what a power failure may leave. An error wraps ErrDamaged, unless it is one
-// in reading.
+// what a power failure may leave. What it returns must be what bbolt finds, or
+// the check would be of another state. An error wraps ErrDamaged, unless it is
+// one in reading.
 func findMeta(file io.ReaderAt, size int64) (meta, error) {
 	first, err := readMeta(file, 0)
 	if errors.Is(err, ErrDamaged) {
@@ -90,9 +87,12 @@ func findMeta(file io.ReaderAt, size int64) (meta, error) {
 	if err != nil {
 		return meta{}, err
 	}
+	if size := first.pageSize; size < minPageSize || size > maxPageSize || size&(size-1) != 0 {
+		return meta{}, damagef("pages of %d bytes", size)
+	}
 	second, err := readMeta(file, int64(first.pageSize))
 	switch {
-	case errors.Is(err, ErrDamaged), err == nil && second.txid < first.txid:
+	case errors.Is(err, ErrDamaged), err == nil && second.txid <= first.txid:
 		return first, nil
 	case err != nil:
 		return meta{}, err
@@ -108,12 +108,13 @@ func findMeta(file io.ReaderAt, size int64) (meta, error) {
 func findSecondMeta(file io.ReaderAt, size int64, first error) (meta, error) {
 	for pageSize := int64(minPageSize); pageSize <= maxPageSize && pageSize < size; pageSize *= 2 {
 		m, err := readMeta(file, pageSize)
-		if err == nil && int64(m.pageSize) == pageSize {
-			return m, nil
+		switch {
+		case errors.Is(err, ErrDamaged):
+			continue
+		case err == nil && int64(m.pageSize) != pageSize:
+			err = damagef("a meta page at %d, for pages of %d bytes", pageSize, m.pageSize)
 		}
-		if err != nil && !errors.Is(err, ErrDamaged) {
-			return meta{}, err
-		}
+		return m, err
 	}
 	return meta{}, damagef("no valid meta page: the first one: %v", first)
 }

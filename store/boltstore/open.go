@@ -17,7 +17,8 @@ import (
 // Options are what a host may choose. The zero value is what Open takes.
 type Options struct {
 	// LockTimeout is how long to wait for another process to let go of the
-	// file, such as one that is shutting down. 0 stands for one second.
+	// file, such as one that is shutting down. 0 stands for one second; less
+	// than 50 ms is not to wait.
 	LockTimeout time.Duration
 
 	// MustExist says to refuse a path where there is no file, with an error that
@@ -39,7 +40,8 @@ const (
 // Open opens the store in the file at path. A file that is not there is made,
 // with the directories that it lies in, and readable by its owner alone. An
 // error wraps ErrInUse if the file is open already, and ErrDamaged if it is
-// not, or no longer, what this package writes; an empty one is not.
+// not, or no longer, what this package writes; an empty file is not. What the
+// operating system says is wrapped, too: fs.ErrPermission, for example.
 func Open(path string) (*Store, error) { return OpenWith(path, Options{}) }
 
 // OpenWith is Open with options.
@@ -92,19 +94,15 @@ func open(path string, opts Options) (*Store, error) {
 
 // checkLocked checks the file while a lock keeps writers out. It opens the
 // file for reading alone, so that one that is damaged stays what it is.
-func checkLocked(path string, opts Options) (err error) {
+func checkLocked(path string, opts Options) error {
 	var file *os.File
 	db, err := bbolt.Open(path, fileMode, &bbolt.Options{
 		Timeout:  opts.LockTimeout,
 		ReadOnly: true, // maps the file and reads nothing but the meta pages
-		OpenFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
-			file, err = os.OpenFile(name, flag, mode)
-			return file, err
-		},
+		OpenFile: keepFile(&file, -1),
 	})
 	if err == nil {
-		defer func() { err = errors.Join(err, db.Close()) }()
-		return checkOpen(file)
+		return errors.Join(checkOpen(file), db.Close())
 	}
 	if errors.Is(err, berrors.ErrTimeout) {
 		return err
@@ -119,6 +117,15 @@ func checkLocked(path string, opts Options) (err error) {
 	return err
 }
 
+// keepFile returns a function with which bbolt opens a file, with those of its
+// flags that are in mask. The file is kept.
+func keepFile(file **os.File, mask int) func(string, int, fs.FileMode) (*os.File, error) {
+	return func(name string, flag int, mode fs.FileMode) (f *os.File, err error) {
+		*file, err = os.OpenFile(name, flag&mask, mode)
+		return *file, err
+	}
+}
+
 func checkOpen(file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {
@@ -131,11 +138,8 @@ func checkOpen(file *os.File) error {
 // it reads there is on the disk.
 func (s *Store) openChecked(opts Options) (err error) {
 	s.db, err = bbolt.Open(s.path, fileMode, &bbolt.Options{
-		Timeout: opts.LockTimeout,
-		OpenFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
-			s.file, err = os.OpenFile(name, flag&^os.O_CREATE, mode)
-			return s.file, err
-		},
+		Timeout:  opts.LockTimeout,
+		OpenFile: keepFile(&s.file, ^os.O_CREATE), // It is there.
 		// The list of free pages is part of each commit: one page more under a
 		// sync that is paid for anyway. Without it every start would walk through
 		// the whole tree, in a goroutine of bbolt whose panics nobody can catch.

@@ -25,19 +25,7 @@ func TestScanOutlivesFailedSync(t *testing.T) {
 	intercept(t, d.judge)
 	dir := t.TempDir()
 	var armed atomic.Bool
-	syncs := 0
-	d.reset(dir, func(_ int, c *intercepted) verdict {
-		if !armed.Load() {
-			return pass
-		}
-		if c.data == nil {
-			syncs++
-		}
-		if syncs >= 2 { // That of the meta page, and what is done about it.
-			return failWith(syscall.EIO)
-		}
-		return pass
-	})
+	d.reset(dir, failLastSync(&armed))
 	s := open(t, filepath.Join(dir, "connector.db"))
 	for n := 1; n <= 3; n++ {
 		if err := s.Write(context.Background(), batchOf(n)); err != nil {
@@ -90,4 +78,22 @@ func TestScanOutlivesFailedSync(t *testing.T) {
 		t.Errorf("the scan shows %d keys, %q for the first account, want the state after batch 3", len(seen), seen["account/0"])
 	}
 	wantState(t, s, 8)
+}
+
+// failLastSync lets the sync of a meta page fail while armed is set, and what
+// is done about it.
+func failLastSync(armed *atomic.Bool) func(int, *intercepted) verdict {
+	syncs := 0
+	return func(_ int, c *intercepted) verdict {
+		if !armed.Load() {
+			return pass
+		}
+		if c.data == nil {
+			syncs++
+		}
+		if syncs >= 2 {
+			return failWith(syscall.EIO)
+		}
+		return pass
+	}
 }

@@ -1,0 +1,133 @@
+package ledgertest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/interledger-go/connector/ledger"
+)
+
+func checkReceive(s *suite) error {
+	u := s.begin()
+	b, err := u.open("a", unlimited)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(b.pass(in, 100), b.receive(60, "one"), b.want(40, 0, 0), b.receive(90, "two"), b.want(-50, 0, 0)); err != nil {
+		return err
+	}
+	if u, err = u.reopen(); err != nil {
+		if _, volatile := errors.AsType[notApplicable](err); volatile {
+			return nil
+		}
+		return err
+	}
+	if b, err = u.open("a", unlimited); err != nil {
+		return err
+	}
+	if err := errors.Join(b.want(-50, 0, 0), b.receive(60, "one"), b.want(-50, 0, 0)); err != nil {
+		return fmt.Errorf("after it was opened again: %w", err)
+	}
+	return nil
+}
+
+func checkReceiveOnce(s *suite) error {
+	u := s.begin()
+	var books [2]*book
+	for i := range books {
+		var err error
+		if books[i], err = u.open(fmt.Sprint(i), unlimited); err != nil {
+			return err
+		}
+	}
+	faults := make(chan error, 40)
+	var group sync.WaitGroup
+	for i := range cap(faults) {
+		group.Go(func() { faults <- books[i%2].receive(10, fmt.Sprint("key ", i/20)) })
+	}
+	group.Wait()
+	close(faults)
+	for err := range faults {
+		if err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(books[0].want(-20, 0, 0), books[1].want(-20, 0, 0)); err != nil {
+		return fmt.Errorf("10 under each of two keys, ten times: %w", err)
+	}
+	books[0].Close()
+	b, err := u.open("0", unlimited)
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.receive(10, "key 0"), b.receive(11, "key 1"), b.want(-20, 0, 0))
+}
+
+func checkReceiveKeys(s *suite) error {
+	b, err := s.begin().open("a", unlimited)
+	if err != nil {
+		return err
+	}
+	if err := b.receive(1, ""); err == nil {
+		return errors.New("a settlement without a key is booked: it would be booked again with every attempt")
+	}
+	keys := []string{"a", "A", "a ", "\x00", "\x00\x00", "a\x00", "\xff", "a/b", "é", "e\u0301", strings.Repeat("k", 200), strings.Repeat("k", 199) + "l", strings.Repeat("\xff", 200)}
+	for i, key := range keys {
+		if err := errors.Join(b.receive(1, key), b.receive(1, key), b.want(-int64(i+1), 0, 0)); err != nil {
+			return fmt.Errorf("key %.20q: %w", key, err)
+		}
+	}
+	return nil
+}
+
+func checkReceiveBeyondLimits(s *suite) error {
+	b, err := s.begin().open("a", terms{minimum: -10, maximum: 10})
+	if err != nil {
+		return err
+	}
+	return all(
+		func() error { return b.wantReserve(out, 10, nil) },
+		func() error { return b.receive(1_000_000, "k") },
+		func() error { return b.want(-1_000_000, 0, 10) },
+		func() error { return b.post(out, 10) },
+		func() error { return b.want(-1_000_010, 0, 0) },
+		func() error { return b.wantReserve(out, 1, ledger.ErrLimit) },
+		func() error { return b.wantReserve(in, 1_000_020, nil) },
+		func() error { return b.post(in, 1_000_020) },
+		func() error { return b.receive(math.MaxInt64, "large") },
+		func() error { return b.want(10-math.MaxInt64, 0, 0) },
+	)
+}
+
+func checkReceiveForADay(s *suite) error {
+	if !s.opts.Bubble {
+		return notApplicable("it waits for days: Options.Bubble is not set")
+	}
+	u := s.begin()
+	b, err := u.open("a", unlimited)
+	if err != nil {
+		return err
+	}
+	if err := b.receive(10, "k"); err != nil {
+		return err
+	}
+	for day := range int64(4) {
+		time.Sleep(24*time.Hour - time.Minute)
+		if s.opts.Reopen != nil && day%2 == 1 {
+			if u, err = u.reopen(); err != nil {
+				return err
+			}
+			if b, err = u.open("a", unlimited); err != nil {
+				return err
+			}
+		}
+		if err := errors.Join(b.receive(1, fmt.Sprint("day ", day)), b.receive(10, "k"), b.want(-11-day, 0, 0)); err != nil {
+			return fmt.Errorf("a key that was used a day before: %w", err)
+		}
+	}
+	return nil
+}
