@@ -139,7 +139,7 @@ func (w *world) pay(_ context.Context, m plugin.Money) error {
 
 // live is the life of a process up to its end.
 func (w *world) live() {
-	h := start(w.t, w.disk)
+	h := start(w.t, w.disk, func(o *ledger.LocalOptions) { o.CloseTimeout = time.Minute })
 	source := h.book("source")
 	destination := h.book("destination", settling(-8*packetAmount, -2*packetAmount), paidBy(w.pay))
 	destination.Settle()
