@@ -1,22 +1,30 @@
 // Package routetable finds the longest prefix of an address, by whole
 // segments, among any number of prefixes.
 //
-// A Table never changes: readers need no lock, and a writer builds the next
-// one. It is a Go map that is probed at the depths (numbers of segments) at
-// which there is a prefix at all, deepest first. Addresses have few segments,
-// so a lookup costs a few hash probes whatever the size of the table.
+// A [Table] never changes: readers need no lock, and a [Builder] makes the
+// next one. It is a hash table that is probed at the depths (numbers of
+// segments) at which there is a prefix at all, deepest first. Addresses have
+// few segments, so a lookup costs a few probes whatever the size of the table.
+//
+// The prefixes are spread over many small hash tables, the shards, so that the
+// next table shares all of them with the present one but those in which
+// something changes: a change among a million prefixes copies some hundreds.
+// One hash of the prefix chooses the shard and the place in it, which is why
+// this is not a map of maps.
 package routetable
 
 import (
+	"hash/maphash"
 	"iter"
-	"maps"
 	"strings"
 )
 
 // Table maps prefixes to values. The zero value is empty. It is safe for
 // concurrent use.
 type Table[V any] struct {
-	values map[string]V
+	shards []shard[V]   // as many as a power of two, or none
+	seed   maphash.Seed // nobody outside can know who shares a shard
+	size   int
 	// depths has bit d set when there is a prefix of d segments, and the last
 	// bit for that number and all above; the empty prefix, which covers every
 	// address, has no segments.
@@ -31,20 +39,6 @@ const maxDepth = 512
 // quickDepth is how many cuts of an address fit on the stack of a lookup.
 const quickDepth = 24
 
-// New makes a table of the prefixes in values, which it keeps: the caller
-// must not change the map any more. A prefix is one or more segments joined
-// by dots, or empty.
-func New[V any](values map[string]V) *Table[V] {
-	t := &Table[V]{values: values}
-	for prefix := range values {
-		d := depth(prefix)
-		t.deepest = max(t.deepest, d)
-		d = min(d, maxDepth)
-		t.depths[d/64] |= 1 << (d % 64)
-	}
-	return t
-}
-
 func depth(prefix string) int {
 	if prefix == "" {
 		return 0
@@ -53,20 +47,43 @@ func depth(prefix string) int {
 }
 
 // Len is the number of prefixes.
-func (t *Table[V]) Len() int { return len(t.values) }
+func (t *Table[V]) Len() int { return t.size }
 
 // All gives every prefix and its value, in no order.
-func (t *Table[V]) All() iter.Seq2[string, V] { return maps.All(t.values) }
+func (t *Table[V]) All() iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, slots := range t.shards {
+			for i := range slots {
+				if slots[i].tag != free && !yield(slots[i].prefix, slots[i].value) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // Get gives the value of exactly this prefix.
 func (t *Table[V]) Get(prefix string) (V, bool) {
-	v, ok := t.values[prefix]
-	return v, ok
+	if len(t.shards) > 0 {
+		i, tag := t.place(prefix)
+		if j, ok := t.shards[i].find(prefix, tag); ok {
+			return t.shards[i][j].value, true
+		}
+	}
+	var none V
+	return none, false
 }
 
-// Lookup gives the value of the longest prefix of address. It allocates
-// nothing.
-func (t *Table[V]) Lookup(address string) (V, bool) {
+// place says which shard a prefix belongs to, and its tag there. There is at
+// least one shard.
+func (t *Table[V]) place(prefix string) (shard int, tag uint32) {
+	hash := maphash.String(t.seed, prefix)
+	return int(hash & uint64(len(t.shards)-1)), uint32(hash>>32) | 1
+}
+
+// Lookup gives the longest prefix of address, which is a part of it, and its
+// value. It allocates nothing.
+func (t *Table[V]) Lookup(address string) (prefix string, value V, ok bool) {
 	if t.deepest > quickDepth {
 		return t.lookupDeep(address)
 	}
@@ -86,28 +103,27 @@ func (t *Table[V]) Lookup(address string) (V, bool) {
 	}
 	for d := segments; d >= 0; d-- {
 		if t.has(d) {
-			if v, ok := t.values[address[:ends[d]]]; ok {
-				return v, true
+			if v, ok := t.Get(address[:ends[d]]); ok {
+				return address[:ends[d]], v, true
 			}
 		}
 	}
-	var none V
-	return none, false
+	return "", value, false
 }
 
 // lookupDeep cuts the address shorter and shorter from its end.
-func (t *Table[V]) lookupDeep(address string) (V, bool) {
-	prefix := address
+func (t *Table[V]) lookupDeep(address string) (prefix string, value V, ok bool) {
+	prefix = address
 	for d := depth(address); d > 0; d-- {
 		if t.has(d) {
-			if v, ok := t.values[prefix]; ok {
-				return v, true
+			if v, ok := t.Get(prefix); ok {
+				return prefix, v, true
 			}
 		}
 		prefix = prefix[:max(strings.LastIndexByte(prefix, '.'), 0)]
 	}
-	v, ok := t.values[""]
-	return v, ok
+	value, ok = t.Get("")
+	return "", value, ok
 }
 
 func (t *Table[V]) has(d int) bool {

@@ -15,20 +15,24 @@ import (
 
 // table makes a table in which each prefix is its own value.
 func table(prefixes ...string) *routetable.Table[string] {
-	values := make(map[string]string)
+	var b routetable.Builder[string]
 	for _, p := range prefixes {
-		values[p] = p
+		b.Set(p, p)
 	}
-	return routetable.New(values)
+	return b.Build()
 }
 
 const none = "nothing"
 
 func lookup(t *routetable.Table[string], address string) string {
-	if v, ok := t.Lookup(address); ok {
-		return v
+	prefix, v, ok := t.Lookup(address)
+	if !ok {
+		return none
 	}
-	return none
+	if !strings.HasPrefix(address, prefix) {
+		return fmt.Sprintf("%q, which is no part of the address", prefix)
+	}
+	return v
 }
 
 // wantLookups fails the test unless each address finds its prefix.
@@ -161,21 +165,79 @@ func TestLookupPrefersLonger(t *testing.T) {
 	})
 }
 
-// Reference tests 70 and 75: a change is a table that is built anew, and the
-// one before stays as it was.
+// Reference tests 70 and 75: a change makes the next table, and the ones
+// before stay as they were.
 func TestTablesDoNotChange(t *testing.T) {
-	values := map[string]string{"foo": "1", "bar": "1"}
-	before := routetable.New(maps.Clone(values))
-	values["foo"] = "2"
-	delete(values, "bar")
-	after := routetable.New(maps.Clone(values))
+	var b routetable.Builder[string]
+	b.Set("foo", "1")
+	b.Set("bar", "1")
+	before := b.Build()
+	b.Set("foo", "2")
+	b.Delete("bar")
+	b.Delete("foobar") // there is none
+	wantLookups(t, before, map[string]string{"foo.x": "1", "bar.x": "1"})
+	if got := b.Pending(); got != 3 {
+		t.Errorf("Pending = %d, want 3", got)
+	}
+	after := b.Build()
 	wantLookups(t, before, map[string]string{"foo.x": "1", "bar.x": "1"})
 	wantLookups(t, after, map[string]string{"foo.x": "2", "bar.x": none})
-	if before.Len() != 2 || after.Len() != 1 {
-		t.Errorf("Len = %d and %d, want 2 and 1", before.Len(), after.Len())
+	if before.Len() != 2 || after.Len() != 1 || b.Pending() != 0 {
+		t.Errorf("Len = %d and %d, want 2 and 1; Pending = %d, want 0", before.Len(), after.Len(), b.Pending())
 	}
-	delete(values, "foo")
-	wantLookups(t, routetable.New(values), map[string]string{"foo": none})
+	b.Delete("foo")
+	wantLookups(t, b.Build(), map[string]string{"foo": none, "foo.x": none})
+	wantLookups(t, after, map[string]string{"foo.x": "2"})
+}
+
+// The last of several changes of a prefix counts.
+func TestLastChangeCounts(t *testing.T) {
+	var b routetable.Builder[string]
+	b.Set("a", "1")
+	b.Delete("a")
+	b.Delete("b")
+	b.Set("b", "1")
+	b.Set("b", "2")
+	wantLookups(t, b.Build(), map[string]string{"a": none, "b": "2"})
+}
+
+// Property: after any changes, in any portions, a table holds what a plain map
+// holds, however it has grown and shrunk, and so does every table before it.
+func TestBuilderAgainstMap(t *testing.T) {
+	for seed := range uint64(5) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		var b routetable.Builder[int]
+		plain := make(map[string]int)
+		var old *routetable.Table[int]
+		var oldPlain map[string]int
+		for _, size := range []int{10, 3000, 20_000, 2500, 5, 0, 700} {
+			for len(plain) < size {
+				p := fmt.Sprintf("g.%d.%d", r.IntN(100), r.IntN(10*size))
+				plain[p] = r.Int()
+				b.Set(p, plain[p])
+			}
+			for p := range plain {
+				if len(plain) == size {
+					break
+				}
+				delete(plain, p)
+				b.Delete(p)
+			}
+			table := b.Build()
+			if got := maps.Collect(table.All()); !maps.Equal(got, plain) || table.Len() != len(plain) {
+				t.Fatalf("seed %d: a table of %d prefixes does not hold what was put into it", seed, size)
+			}
+			for p, v := range plain {
+				if prefix, got, ok := table.Lookup(p + ".x"); !ok || got != v || prefix != p {
+					t.Fatalf("seed %d: Lookup below %q = %q, %d, %t, want %d", seed, p, prefix, got, ok, v)
+				}
+			}
+			if old != nil && !maps.Equal(maps.Collect(old.All()), oldPlain) {
+				t.Fatalf("seed %d: the table before has changed", seed)
+			}
+			old, oldPlain = table, maps.Clone(plain)
+		}
+	}
 }
 
 func TestZeroTableIsEmpty(t *testing.T) {
@@ -187,7 +249,7 @@ func TestZeroTableIsEmpty(t *testing.T) {
 	for prefix := range table.All() {
 		t.Errorf("All gives %q", prefix)
 	}
-	wantLookups(t, routetable.New[string](nil), map[string]string{"g.a": none})
+	wantLookups(t, new(routetable.Builder[string]).Build(), map[string]string{"g.a": none})
 }
 
 // The empty prefix covers every address, and an empty address has no other.
@@ -277,7 +339,7 @@ func TestLookupAllocatesNothing(t *testing.T) {
 	for name, prefix := range map[string]string{"quick": "g.region.connector", "deep": chain(100)} {
 		table, address := table("g", prefix), prefix+".account.~interaction"
 		if n := testing.AllocsPerRun(100, func() {
-			if _, ok := table.Lookup(address); !ok {
+			if _, _, ok := table.Lookup(address); !ok {
 				t.Error("nothing found")
 			}
 		}); n != 0 {
