@@ -51,6 +51,15 @@ type Account struct {
 	// says when we settle; nil sets no limit, and never settles.
 	Balance *BalanceLimits
 
+	// SendRoutes and ReceiveRoutes say whether we tell the counterparty our
+	// routes and take those that it tells us (CCP). nil means yes for a peer or
+	// a parent, no for a child (CCP-30).
+	SendRoutes, ReceiveRoutes *bool
+
+	// MaxRoutes bounds how many routes are taken from the counterparty; what is
+	// beyond is refused. 0 means [DefaultMaxRoutes].
+	MaxRoutes int
+
 	// MaxInFlight bounds how many packets of the counterparty may be
 	// unanswered at once; past it the answer is T03 at once. 0 means
 	// [DefaultMaxInFlight].
@@ -67,6 +76,9 @@ const (
 
 	// DefaultMaxInFlight is the bound where an account sets none.
 	DefaultMaxInFlight = 1000
+
+	// DefaultMaxRoutes is the bound where an account sets none.
+	DefaultMaxRoutes = 100_000
 )
 
 // RateLimit is a token bucket of packets: it holds at most Capacity tokens,
@@ -137,6 +149,9 @@ func (a *Account) Validate() error {
 	if a.MaxInFlight < 0 {
 		fault("MaxInFlight", "is %d: it must be 0 (meaning %d) or more", a.MaxInFlight, DefaultMaxInFlight)
 	}
+	if a.MaxRoutes < 0 {
+		fault("MaxRoutes", "is %d: it must be 0 (meaning %d) or more", a.MaxRoutes, DefaultMaxRoutes)
+	}
 	if a.Balance != nil {
 		a.Balance.check(fault)
 	}
@@ -152,6 +167,19 @@ func (a *Account) Validate() error {
 		fault("Throughput.RefillPeriod", "is %v: it must be 0 (meaning %v) or at least %v", l.RefillPeriod, DefaultThroughputPeriod, minRefillPeriod)
 	}
 	return errors.Join(faults...)
+}
+
+// SendsRoutes reports whether we tell the counterparty our routes.
+func (a *Account) SendsRoutes() bool { return exchanges(a.SendRoutes, a.Relation) }
+
+// ReceivesRoutes reports whether we take the routes of the counterparty.
+func (a *Account) ReceivesRoutes() bool { return exchanges(a.ReceiveRoutes, a.Relation) }
+
+func exchanges(set *bool, r Relation) bool {
+	if set != nil {
+		return *set
+	}
+	return r != Child
 }
 
 // Segment is the last segment of a child's address.

@@ -103,6 +103,7 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		{"segment not ASCII", func(a *account.Account) { a.AddressSegment = "é" }, "AddressSegment: is "},
 		{"ID is no segment", func(a *account.Account) { a.ID = "bob & sons" }, "AddressSegment: is empty and the ID cannot stand in for it: set a segment"},
 		{"negative in flight", func(a *account.Account) { a.MaxInFlight = -1 }, "MaxInFlight: is -1: it must be 0 (meaning 1000) or more"},
+		{"negative routes", func(a *account.Account) { a.MaxRoutes = -1 }, "MaxRoutes: is -1: it must be 0 (meaning 100000) or more"},
 		{"minimum above maximum", func(a *account.Account) { a.Balance = &account.BalanceLimits{Maximum: -1} },
 			"Balance.Minimum: is 0, above Balance.Maximum, -1: it must not be"},
 		{"threshold above what it settles to", func(a *account.Account) { a.Balance = limits(-10, 10, 6, 5) },
@@ -175,6 +176,27 @@ func TestSegmentOfAGoodChildIsPartOfAnAddress(t *testing.T) {
 		}
 		if _, err := ilp.MustParseAddress("test.connie").Child(a.Segment()); err != nil {
 			t.Errorf("ID %q, AddressSegment %q: %v", a.ID, a.AddressSegment, err)
+		}
+	}
+}
+
+// CCP-30: routes are exchanged with peers and parents, with children on request.
+func TestRouteExchange(t *testing.T) {
+	for _, c := range []struct {
+		relation account.Relation
+		set      *bool
+		want     bool
+	}{
+		{account.Peer, nil, true}, {account.Parent, nil, true}, {account.Child, nil, false},
+		{account.Peer, new(false), false}, {account.Parent, new(false), false}, {account.Child, new(true), true},
+	} {
+		a := account.Account{Relation: c.relation, SendRoutes: c.set}
+		if got := a.SendsRoutes(); got != c.want {
+			t.Errorf("SendsRoutes of a %s = %t, want %t", c.relation, got, c.want)
+		}
+		a = account.Account{Relation: c.relation, ReceiveRoutes: c.set}
+		if got := a.ReceivesRoutes(); got != c.want {
+			t.Errorf("ReceivesRoutes of a %s = %t, want %t", c.relation, got, c.want)
 		}
 	}
 }
