@@ -179,3 +179,11 @@ func OutcomeOf(reply ilp.Reply, err error) Outcome {
 	}
 	return Failed
 }
+
+// asReject gives the reject that ParseControl and ParseUpdate wrap.
+func asReject(err error) *ilp.Reject {
+	if reject, ok := errors.AsType[*ilp.Reject](err); ok {
+		return reject
+	}
+	return ilp.Internal(err)
+}
