@@ -33,6 +33,7 @@ var houseRules = []struct {
 
 	// Peer protocols: no sockets, no clocks.
 	{"ildcp", []string{"oer", "ilp", "plugin"}},
+	{"ccp", []string{"oer", "ilp", "account"}},
 
 	// Conformance suites know their contract and what it is about.
 	{"plugin/plugintest", []string{"oer", "ilp", "plugin"}},
