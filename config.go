@@ -16,8 +16,14 @@ import (
 // Config is what a connector is made of. New copies it; changing it
 // afterwards has no effect.
 type Config struct {
-	// Address is the connector's own ILP address, such as "test.alice".
+	// Address is the connector's own ILP address, such as "test.alice". Empty
+	// means that it inherits one from a parent (ILDCP) as soon as the link to
+	// it is up; until then it has none and forwards nothing.
 	Address string
+
+	// InheritFrom is the account that an address is inherited from; empty
+	// means the first parent that was added.
+	InheritFrom string
 
 	// Store keeps what must survive the process. Use memstore.New() where
 	// nothing has to. The host opens it and closes it, after Run.
@@ -47,6 +53,13 @@ type Config struct {
 
 	// NoDefaultRoute does without.
 	NoDefaultRoute bool
+
+	// Exchange says how routes are exchanged with neighbors (CCP).
+	Exchange ExchangeOptions
+
+	// RoutingSecret is the key of the auth values that our routes are told
+	// with; nil means one that is made by chance, for this process.
+	RoutingSecret []byte
 
 	// RefuseReflection refuses, with F02, to send a packet back to the
 	// account it came from. The reference's reflectPayments, turned round.
@@ -89,6 +102,10 @@ func (c *Config) check() (ilp.Address, error) {
 	}
 	address, err := ilp.ParseAddress(c.Address)
 	switch {
+	case c.Address == "":
+		address = ilp.Address{}
+	case c.InheritFrom != "":
+		fault("InheritFrom", "is %q although Address is set: choose one", c.InheritFrom)
 	case err != nil:
 		fault("Address", `%q is not an ILP address: it must be such as "test.alice": %w`, c.Address, err)
 	case address.Scheme() == "peer" || address.Scheme() == "self":
@@ -106,15 +123,19 @@ func (c *Config) check() (ilp.Address, error) {
 	if err := middleware.Validate(c.Middleware); err != nil {
 		fault("Middleware", "%w", err)
 	}
-	for _, route := range c.Routes {
-		if err := checkRoute(route); err != nil {
-			fault("Routes", "%w", err)
-		}
+	if err := checkRoutes(c.Routes); err != nil {
+		fault("Routes", "%w", err)
+	}
+	if err := c.Exchange.check(); err != nil {
+		fault("Exchange", "%w", err)
 	}
 	if c.NoDefaultRoute && c.DefaultRoute != "" {
 		fault("DefaultRoute", "is %q although NoDefaultRoute is set: choose one", c.DefaultRoute)
 	}
 	c.checkDurations(fault)
+	if c.RoutingSecret == nil {
+		c.RoutingSecret = newRoutingSecret()
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -23,14 +23,15 @@ import (
 //
 // All methods may be called concurrently.
 type Connector struct {
-	config   Config
-	identity atomic.Pointer[identity]
-	router   *Router
-	logger   *slog.Logger
-	now      func() time.Time
-	ledger   ledger.Ledger
-	observer backend.Observer // nil when the backend wants no news
-	flights  sync.Pool        // of *flight
+	config      Config
+	identity    atomic.Pointer[identity]
+	router      *Router
+	logger      *slog.Logger
+	now         func() time.Time
+	ledger      ledger.Ledger
+	observer    backend.Observer // nil when the backend wants no news
+	inheritance inheritance
+	flights     sync.Pool // of *flight
 
 	lateFulfills      atomic.Uint64
 	unexpectedReplies atomic.Uint64
@@ -80,12 +81,13 @@ func New(config Config) (*Connector, error) {
 	}
 	c := &Connector{
 		config: config,
-		router: newRouter(&config, address, config.Logger),
+		router: newRouter(&config, address),
 		logger: config.Logger,
 		now:    config.Now,
 		links:  make(map[string]*link),
 	}
 	c.identity.Store(&identity{address: address, network: network(address)})
+	c.inheritance = inheritance{from: config.InheritFrom, wake: make(chan struct{}, 1)}
 	c.ledger = config.Ledger
 	if c.ledger == nil {
 		c.ledger, err = ledger.NewLocal(ledger.LocalOptions{Store: config.Store, Logger: c.logger, Now: c.now})
@@ -98,7 +100,8 @@ func New(config Config) (*Connector, error) {
 	return c, nil
 }
 
-// Address is the connector's own address.
+// Address is the connector's own address; zero while it has none (see
+// Config.Address).
 func (c *Connector) Address() ilp.Address { return c.identity.Load().address }
 
 // Now is the connector's clock.
@@ -189,10 +192,14 @@ func (c *Connector) RemoveAccount(ctx context.Context, id string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.DrainTimeout)
 	defer cancel()
-	if err := l.drain(ctx); err != nil {
-		c.logger.Warn("account removed with packets in flight", slog.String("account", id), slog.Any("error", err))
-	}
+	drained := l.drain(ctx)
 	err = l.close()
+	if drained == nil { // at once, so that the account can be added again
+		l.finish()
+		c.closing.Done()
+		return err
+	}
+	c.logger.Warn("account removed with packets in flight", slog.String("account", id), slog.Any("error", drained))
 	c.finish(l)
 	return err
 }
@@ -229,6 +236,10 @@ func (c *Connector) Run(ctx context.Context) error {
 				c.logger.Error("the backend has stopped", slog.Any("error", err))
 			}
 		})
+	}
+	background.Go(func() { c.router.run(running) })
+	if c.config.Address == "" {
+		background.Go(func() { c.inherit(running) })
 	}
 	books := make(chan error, 1)
 	go func() { books <- c.ledger.Run(running) }()

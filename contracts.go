@@ -3,6 +3,7 @@ package connector
 import (
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/backend"
+	"github.com/interledger-go/connector/ccp"
 	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware"
@@ -31,6 +32,10 @@ type (
 	Money = plugin.Money
 	// Backend is a source of rates.
 	Backend = backend.Backend
+	// SenderStatus is what a neighbor is told of routes.
+	SenderStatus = ccp.SenderStatus
+	// ReceiverStatus is what a neighbor tells of routes.
+	ReceiverStatus = ccp.ReceiverStatus
 	// Ledger keeps the books.
 	Ledger = ledger.Ledger
 	// Store keeps what must survive.

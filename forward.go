@@ -50,6 +50,9 @@ func (f *flight) nextHop(address ilp.Address) (*link, *ilp.Reject) {
 	hop, ok := f.c.router.lookup(address)
 	// An address under our own that is no child's has the route to ourselves,
 	// where nobody receives packets (ADDR-11).
+	if !ok && f.c.Address().IsZero() {
+		return nil, ilp.Rejectf(ilp.T01PeerUnreachable, "the connector has no address yet.")
+	}
 	if !ok || hop.link == nil {
 		return nil, ilp.Rejectf(ilp.F02Unreachable, "no route found. source=%s destination=%s", source, address)
 	}

@@ -49,13 +49,14 @@ var houseRules = []struct {
 
 	// What nobody outside should import.
 	{"internal/routetable", nil},
+	{"internal/rib", []string{"account", "ccp"}},
 	{"internal/testenv", nil},
 	{"internal/testserver", []string{"internal/testenv"}},
 	{"internal/groupcommit", []string{"store"}},
 	{"internal/wsconn", nil},
 
 	// The connector stands on the contracts.
-	{".", []string{"ilp", "plugin", "backend", "store", "account", "ledger", "middleware", "ildcp", "internal/routetable"}},
+	{".", []string{"ilp", "plugin", "backend", "store", "account", "ledger", "middleware", "ildcp", "ccp", "internal/rib", "internal/routetable"}},
 
 	// Assembly: programs, and tests against real peers.
 	{"examples/*", []string{".", "*", "*/*"}},

@@ -28,7 +28,7 @@ func TestNewRefuses(t *testing.T) {
 		spoil func(*connector.Config)
 		want  string
 	}{
-		{"no address", func(c *connector.Config) { c.Address = "" }, `Config.Address: "" is not an ILP address: it must be such as "test.alice"`},
+		{"an address and somebody to inherit it from", func(c *connector.Config) { c.InheritFrom = "x" }, `Config.InheritFrom: is "x" although Address is set`},
 		{"bad address", func(c *connector.Config) { c.Address = "connie" }, `Config.Address: "connie" is not an ILP address`},
 		{"peer address", func(c *connector.Config) { c.Address = "peer.connie" }, "its scheme must be another than peer"},
 		{"no store", func(c *connector.Config) { c.Store = nil }, "Config.Store: is nil: open one, or use memstore.New()"},
@@ -39,6 +39,8 @@ func TestNewRefuses(t *testing.T) {
 		{"route to nobody", func(c *connector.Config) { c.Routes = []connector.Route{{Prefix: "test.x"}} }, `route "test.x": NextHop is empty`},
 		{"route without a prefix", func(c *connector.Config) { c.Routes = []connector.Route{{NextHop: "x"}} }, `route "": Prefix is neither an address nor a scheme`},
 		{"both default routes", func(c *connector.Config) { c.DefaultRoute, c.NoDefaultRoute = "x", true }, `Config.DefaultRoute: is "x" although NoDefaultRoute is set`},
+		{"routes that expire between updates", func(c *connector.Config) { c.Exchange.Expiry = time.Second }, "Config.Exchange: Expiry is 1s, and Interval 30s"},
+		{"negative spacing", func(c *connector.Config) { c.Exchange.Spacing = -1 }, "Config.Exchange: Spacing is -1ns: it must be 0 (meaning 150ms) or more"},
 		{"negative window", func(c *connector.Config) { c.MinMessageWindow = -1 }, "Config.MinMessageWindow: is -1ns: it must be 0 (meaning 1s) or more"},
 		{"hold shorter than window", func(c *connector.Config) { c.MaxHoldTime = time.Millisecond }, "less than MinMessageWindow"},
 	} {
@@ -53,7 +55,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 	// All faults at once.
 	_, err := connector.New(connector.Config{})
-	for _, field := range []string{"Address", "Store", "Backend", "Middleware"} {
+	for _, field := range []string{"Store", "Backend", "Middleware"} {
 		if err == nil || !strings.Contains(err.Error(), "Config."+field) {
 			t.Errorf("the error for an empty config does not name %s: %v", field, err)
 		}
@@ -307,6 +309,7 @@ func TestFaultsAreLoggedNotTold(t *testing.T) {
 			Backend: &rates{err: errors.New("rates of EUR are stale")},
 			Logger:  slog.New(slog.NewTextHandler(&log, nil)),
 		})
+		synctest.Wait() // the connector has said that it runs
 		for range 100 {
 			n.send("one", prepare("test.two.bob")).wantReject(t, ilp.T00InternalError, "internal error")
 		}

@@ -101,6 +101,8 @@ func (l *link) open(ctx context.Context) error {
 		return fmt.Errorf("connector: account %q: opening its plugin: %w", l.account.ID, err)
 	}
 	l.opened = true
+	l.c.router.linkOpened(l)
+	l.c.inheritFrom(l)
 	l.book.Settle()
 	return nil
 }
@@ -210,8 +212,14 @@ func (l *link) HandleMoney(ctx context.Context, m plugin.Money) error {
 	return nil
 }
 
-// HandleState logs the change.
+// HandleState logs the change. Routes are exchanged, and an address asked
+// for, over a link that has come up; what was learned over one that went down
+// is forgotten.
 func (l *link) HandleState(connected bool, err error) {
+	l.c.router.linkState(l, connected)
+	if connected {
+		l.c.inheritFrom(l)
+	}
 	attrs := []slog.Attr{slog.String("account", l.account.ID)}
 	if err != nil {
 		attrs = append(attrs, slog.Any("error", err))

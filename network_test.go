@@ -49,6 +49,13 @@ func newNetwork(t testing.TB, config connector.Config) *network {
 	if config.Address == "" {
 		config.Address = "test.connie"
 	}
+	return newNetworkWithout(t, config)
+}
+
+// newNetworkWithout is newNetwork for a connector that may have no address of
+// its own.
+func newNetworkWithout(t testing.TB, config connector.Config) *network {
+	t.Helper()
 	if config.Store == nil {
 		config.Store = memstore.New()
 	}
@@ -73,11 +80,14 @@ func parity(t testing.TB) backend.Backend {
 	return b
 }
 
-// add adds a with a fake link, which it gives.
+// add adds a with a fake link, which it gives: that which a has, or a new one.
 func (n *network) add(a connector.Account) *fakeLink {
 	n.t.Helper()
-	l := newFakeLink()
-	a.Plugin = l
+	l, ok := a.Plugin.(*fakeLink)
+	if !ok {
+		l = newFakeLink()
+		a.Plugin = l
+	}
 	if a.Asset.Code == "" {
 		a.Asset = usd9
 	}
@@ -178,6 +188,9 @@ func (o *outcome) wantReject(t testing.TB, code ilp.Code, message string) {
 type fakeLink struct {
 	// answer, if set, answers a prepare at once; otherwise the test answers.
 	answer func(p *ilp.Prepare) ilp.Reply
+	// protocol answers what is sent to peer.*, which no test finds among the
+	// packets sent; nil takes everything.
+	protocol func(p *ilp.Prepare) ilp.Reply
 	// openErr is what Open returns.
 	openErr error
 	// paid takes the settlements sent; nil accepts them all.
@@ -215,8 +228,19 @@ func (l *fakeLink) Open(_ context.Context, h plugin.Handler) error {
 }
 
 func (l *fakeLink) SendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
-	if l.answer != nil {
-		r.Reply(ctx, l.answer(p))
+	var answer func(p *ilp.Prepare) ilp.Reply
+	switch {
+	case p.Destination.Scheme() != "peer":
+		answer = l.answer
+	case l.protocol != nil:
+		answer = l.protocol
+	default:
+		answer = fulfills(ilp.Fulfillment{})
+	}
+	if answer != nil {
+		if reply := answer(p); reply != nil { // or else there never is one
+			r.Reply(ctx, reply)
+		}
 		return
 	}
 	l.mu.Lock()
@@ -228,6 +252,12 @@ func (l *fakeLink) Connected() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return !l.offline
+}
+
+func (l *fakeLink) setOffline() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.offline = true
 }
 
 // Close answers what was not answered, as the contract asks.

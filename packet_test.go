@@ -229,7 +229,10 @@ func TestPeerProtocols(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				// Even a route for the scheme does not lead out (ADDR-08).
-				n := pair(t, connector.Config{Routes: []connector.Route{{Prefix: "peer", NextHop: "two"}}})
+				n := pair(t, connector.Config{
+					Routes:   []connector.Route{{Prefix: "peer", NextHop: "two"}},
+					Exchange: connector.ExchangeOptions{Off: true},
+				})
 				p := prepare(c.destination)
 				p.Condition = c.condition
 				n.send("one", p).wantReject(t, c.code, c.message)
@@ -325,7 +328,7 @@ func TestBackendWithoutARate(t *testing.T) {
 func TestNextHopNotConnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := pair(t, connector.Config{})
-		n.links["two"].offline = true
+		n.links["two"].setOffline()
 		n.send("one", prepare("test.two.bob")).wantReject(t, ilp.T01PeerUnreachable, "no connection to account. account=two")
 	})
 }

@@ -20,7 +20,7 @@ func (c *Connector) handlePeer(_ context.Context, f *flight) ilp.Reply {
 	case destination == ildcp.Destination:
 		return c.configure(f)
 	case strings.HasPrefix(destination, "peer.route."):
-		return ilp.Rejectf(ilp.F00BadRequest, "cannot process route control messages from non-peers.")
+		return c.router.hear(f.source, p)
 	default:
 		return ilp.Rejectf(ilp.F01InvalidPacket, "unknown peer protocol.")
 	}
@@ -31,6 +31,9 @@ func (c *Connector) configure(f *flight) ilp.Reply {
 	a := &f.source.account
 	if a.Relation != account.Child {
 		return ilp.Rejectf(ilp.F00BadRequest, "Can't generate child address for account that is isn't a child")
+	}
+	if c.Address().IsZero() {
+		return ilp.Rejectf(ilp.T03ConnectorBusy, "the connector has no address yet.")
 	}
 	if err := ildcp.CheckRequest(&f.in.Prepare, f.now()); err != nil {
 		return ilp.Rejectf(ilp.F00BadRequest, "%v", err)

@@ -2,160 +2,280 @@ package connector
 
 import (
 	"cmp"
-	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/interledger-go/connector/account"
+	"github.com/interledger-go/connector/ccp"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/rib"
 	"github.com/interledger-go/connector/internal/routetable"
 )
 
-// Route says which account packets for a prefix go to.
-type Route struct {
-	// Prefix covers itself and every address that continues it by whole
-	// segments: test.bob covers test.bob.wallet, not test.bobby. The scheme
-	// alone (test) covers everything in it.
-	Prefix string
-	// NextHop is the id of the account; empty for the connector itself.
-	NextHop string
-	// Origin says where the route comes from. The host need not set it.
-	Origin RouteOrigin
-}
-
-// RouteOrigin is where a route comes from. Of two routes for the same prefix
-// the one with the lower origin wins.
-type RouteOrigin int
-
-const (
-	// RouteConfigured routes are those of Config.Routes.
-	RouteConfigured RouteOrigin = iota
-	// RouteLocal is the connector's own address, or that of a child.
-	RouteLocal
-	// RouteDefault is the way to the rest of the network.
-	RouteDefault
-)
-
-var routeOriginNames = [...]string{RouteConfigured: "configured", RouteLocal: "local", RouteDefault: "default"}
-
-// String names the origin in one word.
-func (o RouteOrigin) String() string {
-	if o < 0 || int(o) >= len(routeOriginNames) {
-		return fmt.Sprintf("RouteOrigin(%d)", int(o))
-	}
-	return routeOriginNames[o]
-}
-
 // Router knows the next hop for every address. Lookups read an immutable
-// table and take no lock; changes build the next table. It is safe for
-// concurrent use.
+// table and take no lock; changes make the next table, once for a batch of
+// them. It is safe for concurrent use.
+//
+// A route is configured by the host, or local (the connector's own address
+// and its children's), or learned from a neighbor that speaks the route
+// broadcasting protocol, or the default. Of several for the same prefix the
+// better one is used: configured before local before learned; of learned ones
+// a child's before a peer's before a parent's, then the shorter path, then the
+// lower account id.
 type Router struct {
-	logger *slog.Logger
 	table  atomic.Pointer[routetable.Table[*hop]]
+	logger *slog.Logger
+	now    func() time.Time
+	secret []byte // of the auth values of our own routes
+	wake   chan struct{}
 
-	mu             sync.Mutex // guards what follows, and the building of tables
+	// mu guards what follows. The packet path never takes it.
+	mu        sync.Mutex
+	base      rib.Base
+	builder   routetable.Builder[*hop]
+	changed   map[string]struct{} // prefixes whose best route is another than readers see
+	published time.Time
+	hops      map[*rib.Source]*hop
+	neighbors map[string]*neighbor
+
+	address        ilp.Address // zero while there is none
+	own            *rib.Source
 	configured     []Route
 	defaultRoute   string // account id; empty: the first parent
 	noDefaultRoute bool
-	address        ilp.Address
-	links          map[string]*link
 	parents        []string // in the order they were added
+	fallback       *rib.Source
+	fallbackPrefix string
+
+	exchange    exchange
+	subscribers subscribers
 }
 
-// hop is what the table has for a prefix. The map holds pointers: a value of
-// this size would be kept in every free place of it too.
+// hop is what the table has for a prefix. All prefixes of one source share it.
 type hop struct {
-	route Route
-	link  *link // nil: the connector itself
+	link   *link // nil: the connector itself
+	origin RouteOrigin
 }
 
-func newRouter(c *Config, address ilp.Address, logger *slog.Logger) *Router {
+// route is what the table has for a prefix, as hosts see it.
+func (h *hop) route(prefix string) Route {
+	r := Route{Prefix: prefix, Origin: h.origin}
+	if h.link != nil {
+		r.NextHop = h.link.account.ID
+	}
+	return r
+}
+
+// neighbor is an account as the router sees it.
+type neighbor struct {
+	link *link
+	id   ccp.Neighbor
+	// local is for a child's address, learned for what the neighbor tells.
+	local, learned *rib.Source
+	child          string        // the child's address, where it has one
+	configured     []*rib.Source // of the configured routes that lead here
+	prefixes       []string      // theirs, in the same order
+
+	up, told bool          // the link is up; its plugin has said so, or the contrary
+	sender   *ccp.Sender   // nil: it is told no routes
+	receiver *ccp.Receiver // nil: none are taken from it
+	refused  uint64        // routes that were not taken from it
+}
+
+func newRouter(c *Config, address ilp.Address) *Router {
 	r := &Router{
-		logger:         logger,
+		logger:         c.Logger,
+		now:            c.Now,
+		secret:         c.RoutingSecret,
+		wake:           make(chan struct{}, 1),
+		changed:        make(map[string]struct{}),
+		hops:           make(map[*rib.Source]*hop),
+		neighbors:      make(map[string]*neighbor),
+		own:            &rib.Source{Origin: rib.Local},
 		configured:     slices.Clone(c.Routes),
 		defaultRoute:   c.DefaultRoute,
 		noDefaultRoute: c.NoDefaultRoute,
-		address:        address,
-		links:          make(map[string]*link),
 	}
-	r.rebuild()
+	r.exchange = exchange{options: c.Exchange, dampers: make(map[string]*ccp.Damper)}
+	r.hops[r.own] = &hop{origin: RouteLocal}
+	r.table.Store(r.builder.Build())
+	r.setAddress(address)
 	return r
 }
 
 // Lookup gives the route that packets for address take.
 func (r *Router) Lookup(address ilp.Address) (Route, bool) {
-	h, ok := r.lookup(address)
+	prefix, h, ok := r.table.Load().Lookup(address.String())
 	if !ok {
 		return Route{}, false
 	}
-	return h.route, true
+	return h.route(prefix), true
 }
 
 func (r *Router) lookup(address ilp.Address) (*hop, bool) {
-	return r.table.Load().Lookup(address.String())
+	_, h, ok := r.table.Load().Lookup(address.String())
+	return h, ok
 }
 
 // Routes gives all routes in use, by prefix.
 func (r *Router) Routes() []Route {
 	table := r.table.Load()
 	routes := make([]Route, 0, table.Len())
-	for _, h := range table.All() {
-		routes = append(routes, h.route)
+	for prefix, h := range table.All() {
+		routes = append(routes, h.route(prefix))
 	}
 	slices.SortFunc(routes, func(a, b Route) int { return cmp.Compare(a.Prefix, b.Prefix) })
 	return routes
 }
 
+// SetRoutes replaces the configured routes, those of Config.Routes. A route
+// takes effect when its account is there.
+func (r *Router) SetRoutes(routes []Route) error {
+	if err := checkRoutes(routes); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.neighbors {
+		r.unconfigure(n)
+	}
+	r.configured = slices.Clone(routes)
+	for _, n := range r.neighbors {
+		r.configure(n)
+	}
+	r.publish()
+	return nil
+}
+
+// add lets packets be routed to l.
 func (r *Router) add(l *link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.links[l.account.ID] = l
-	if l.account.Relation == account.Parent {
-		r.parents = append(r.parents, l.account.ID)
+	n := &neighbor{
+		link: l,
+		id:   ccp.Neighbor{ID: l.account.ID, Relation: l.account.Relation},
 	}
-	r.rebuild()
+	n.local = r.newSource(n, rib.Local, 0)
+	n.learned = r.newSource(n, rib.Learned, 0)
+	r.neighbors[n.id.ID] = n
+	if n.id.Relation == account.Parent {
+		r.parents = append(r.parents, n.id.ID)
+	}
+	r.configure(n)
+	r.addressChild(n)
+	r.setDefault()
+	r.beginExchange(n)
+	r.publish()
 }
 
+// remove takes every route to l out, and forgets what it has told.
 func (r *Router) remove(l *link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.links, l.account.ID)
-	r.parents = slices.DeleteFunc(r.parents, func(id string) bool { return id == l.account.ID })
-	r.rebuild()
+	n := r.neighbors[l.account.ID]
+	if n == nil || n.link != l {
+		return
+	}
+	r.endExchange(n)
+	delete(r.neighbors, n.id.ID)
+	r.parents = slices.DeleteFunc(r.parents, func(id string) bool { return id == n.id.ID })
+	r.unconfigure(n)
+	r.unaddressChild(n)
+	r.setDefault()
+	delete(r.hops, n.local)
+	delete(r.hops, n.learned)
+	r.publish()
 }
 
-// rebuild makes the table anew. The caller holds mu.
-func (r *Router) rebuild() {
-	table := make(map[string]*hop, len(r.links)+len(r.configured)+2)
-	put := func(route Route, l *link) { table[route.Prefix] = &hop{route, l} }
+// setAddress makes address the connector's own: its route, its children's and
+// the default one are made anew.
+func (r *Router) setAddress(address ilp.Address) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	former := r.address
+	if !former.IsZero() {
+		r.withdraw(r.own, former.String())
+	}
+	r.address = address
+	if !address.IsZero() {
+		r.set(r.own, ccp.OriginRoute(r.secret, address.String()))
+	}
+	for _, n := range r.neighbors {
+		r.unaddressChild(n)
+		r.addressChild(n)
+	}
+	r.setDefault()
+	r.exchangeAs(address, former)
+	r.publish()
+}
 
-	// The lowest preference first: what comes later replaces it.
-	if l := r.links[r.defaultHop()]; l != nil {
-		put(Route{Prefix: r.address.Scheme(), NextHop: l.account.ID, Origin: RouteDefault}, l)
-	}
-	for _, id := range slices.Sorted(maps.Keys(r.links)) {
-		l := r.links[id]
-		if l.account.Relation != account.Child {
-			continue
-		}
-		child, err := r.address.Child(l.account.Segment())
-		if err != nil { // an address beyond 1023 bytes
-			r.logger.Error("child has no address", slog.String("account", id), slog.Any("error", err))
-			continue
-		}
-		put(Route{Prefix: child.String(), NextHop: id, Origin: RouteLocal}, l)
-	}
-	put(Route{Prefix: r.address.String(), Origin: RouteLocal}, nil)
-	for _, route := range r.configured {
-		if l := r.links[route.NextHop]; l != nil {
-			put(Route{Prefix: route.Prefix, NextHop: route.NextHop, Origin: RouteConfigured}, l)
+func (r *Router) newSource(n *neighbor, origin rib.Origin, rank int) *rib.Source {
+	s := &rib.Source{Origin: origin, NextHop: n.id, Rank: rank}
+	r.hops[s] = &hop{link: n.link, origin: RouteOrigin(origin)}
+	return s
+}
+
+// configure makes the configured routes that lead to n.
+func (r *Router) configure(n *neighbor) {
+	for i, route := range r.configured {
+		if route.NextHop == n.id.ID {
+			s := r.newSource(n, rib.Configured, i)
+			r.set(s, ccp.OriginRoute(r.secret, route.Prefix))
+			n.configured = append(n.configured, s)
+			n.prefixes = append(n.prefixes, route.Prefix)
 		}
 	}
-	r.table.Store(routetable.New(table))
+}
+
+func (r *Router) unconfigure(n *neighbor) {
+	for i, s := range n.configured {
+		r.withdraw(s, n.prefixes[i])
+		delete(r.hops, s)
+	}
+	n.configured, n.prefixes = nil, nil
+}
+
+// addressChild makes the route to the address of n, if it is a child.
+func (r *Router) addressChild(n *neighbor) {
+	if n.id.Relation != account.Child || r.address.IsZero() {
+		return
+	}
+	child, err := r.address.Child(n.link.account.Segment())
+	if err != nil { // an address beyond 1023 bytes
+		r.logger.Error("child has no address", slog.String("account", n.id.ID), slog.Any("error", err))
+		return
+	}
+	n.child = child.String()
+	r.set(n.local, ccp.OriginRoute(r.secret, n.child))
+}
+
+func (r *Router) unaddressChild(n *neighbor) {
+	if n.child != "" {
+		r.withdraw(n.local, n.child)
+		n.child = ""
+	}
+}
+
+// setDefault makes the route to the rest of the network, in place of the one
+// that there was.
+func (r *Router) setDefault() {
+	n := r.neighbors[r.defaultHop()]
+	if n != nil && r.fallback != nil && r.hops[r.fallback].link == n.link && r.fallbackPrefix == r.address.Scheme() {
+		return
+	}
+	if r.fallback != nil {
+		r.withdraw(r.fallback, r.fallbackPrefix)
+		delete(r.hops, r.fallback)
+		r.fallback = nil
+	}
+	if n == nil || r.address.IsZero() {
+		return
+	}
+	r.fallback, r.fallbackPrefix = r.newSource(n, rib.Default, 0), r.address.Scheme()
+	r.set(r.fallback, ccp.OriginRoute(r.secret, r.fallbackPrefix))
 }
 
 func (r *Router) defaultHop() string {
@@ -170,19 +290,60 @@ func (r *Router) defaultHop() string {
 	return ""
 }
 
-// checkRoute says what is wrong with a configured route.
-func checkRoute(route Route) error {
-	if route.NextHop == "" {
-		return fmt.Errorf("route %q: NextHop is empty: name the account that packets go to", route.Prefix)
+// firstParent is the parent that was added first; empty if there is none.
+func (r *Router) firstParent() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.parents) == 0 {
+		return ""
 	}
-	if _, err := ilp.ParseAddress(route.Prefix); err == nil {
-		return nil
+	return r.parents[0]
+}
+
+// set makes route the one of s for its prefix. The caller holds mu, and
+// publishes.
+func (r *Router) set(s *rib.Source, route *ccp.Route) {
+	if r.base.Set(s, route) {
+		r.changed[route.Prefix] = struct{}{}
 	}
-	// A scheme by itself is no address, but a prefix of them.
-	if !strings.Contains(route.Prefix, ".") {
-		if _, err := ilp.ParseAddress(route.Prefix + ".x"); err == nil {
-			return nil
+}
+
+// withdraw takes the route of s for prefix out.
+func (r *Router) withdraw(s *rib.Source, prefix string) {
+	if r.base.Withdraw(s, prefix) {
+		r.changed[prefix] = struct{}{}
+	}
+}
+
+// publish shows readers and neighbors what has changed.
+func (r *Router) publish() {
+	r.published = r.now()
+	if len(r.changed) == 0 {
+		return
+	}
+	best := make([]ccp.Best, 0, len(r.changed))
+	for prefix := range r.changed {
+		way, ok := r.base.Best(prefix)
+		if ok {
+			r.builder.Set(prefix, r.hops[way.Source])
+			best = append(best, ccp.Best{Prefix: prefix, NextHop: way.Source.NextHop, Route: way.Route})
+		} else {
+			r.builder.Delete(prefix)
+			best = append(best, ccp.Best{Prefix: prefix})
 		}
 	}
-	return fmt.Errorf(`route %q: Prefix is neither an address nor a scheme: it must be such as "test.bob" or "test"`, route.Prefix)
+	before, after := r.table.Load(), r.builder.Build()
+	r.table.Store(after)
+	r.subscribers.note(before, after, r.changed)
+	r.changed = make(map[string]struct{}) // it may have been large
+	r.tellTable(best)
+	r.nudge()
+}
+
+// nudge has the goroutine of run look at what there is to do.
+func (r *Router) nudge() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
 }

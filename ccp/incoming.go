@@ -56,14 +56,13 @@ func (r *Receiver) changes() []Change {
 // put learns a route; false if the peer has too many.
 func (r *Receiver) put(route *Route) bool {
 	prefix := route.Prefix
-	present, before := r.routes[prefix], r.known(prefix)
-	// What is out there already stays so, also if it was withdrawn a moment
-	// ago.
+	present := r.routes[prefix]
+	before := present
 	if before == nil {
-		before = r.touched[prefix]
+		before = r.former[prefix]
 	}
 	if before.same(route) {
-		route = before
+		route = before // what is out there already
 	}
 	size := r.size + cost(route)
 	if present != nil {

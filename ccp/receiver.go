@@ -168,7 +168,7 @@ func (r *Receiver) HandleUpdate(now time.Time, p *ilp.Prepare) ([]Change, ilp.Re
 func (r *Receiver) Apply(now time.Time, u *Update) []Change { return r.apply(now, u, nil) }
 
 func (r *Receiver) apply(now time.Time, u *Update, partial *RoutesError) []Change {
-	if !r.up || !r.asked {
+	if !r.asked {
 		return nil // the peer does not know yet that it starts over
 	}
 	r.counts.Updates++

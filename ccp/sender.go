@@ -180,11 +180,7 @@ func (s *Sender) LinkDown(time.Time) { s.stop() }
 // TableChanged says that the table has something new to tell.
 func (s *Sender) TableChanged(now time.Time) {
 	s.follow()
-	told := s.epoch
-	if s.out != nil {
-		told = s.out.to
-	}
-	if s.mode == Sync && told != s.o.Table.log.current && s.due.IsZero() {
+	if s.mode == Sync && s.epoch != s.o.Table.log.current && s.due.IsZero() {
 		s.due = now.Add(s.o.Spacing)
 	}
 }

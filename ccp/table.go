@@ -223,11 +223,7 @@ const maxRouteSize = ilp.MaxDataLength / 4
 
 // size is the number of bytes that the route takes in an update.
 func (t *Table) size(e *entry) int {
-	count := 2 // the number of hops
-	if len(e.route.Path) >= 255 {
-		count = 3
-	}
-	return oer.OctetsSize(len(e.prefix)) + count + oer.OctetsSize(len(t.address)) + pathSize(e.route.Path) + len(Auth{}) + 2
+	return oer.OctetsSize(len(e.prefix)) + oer.OctetsSize(len(t.address)) + pathSize(e.route.Path) + minRouteSize + 4
 }
 
 // rank is how good a route below must be not to be made superfluous by e:
