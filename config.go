@@ -134,7 +134,7 @@ func (c *Config) check() (ilp.Address, error) {
 	}
 	c.checkDurations(fault)
 	if c.RoutingSecret == nil {
-		c.RoutingSecret = newRoutingSecret()
+		c.RoutingSecret = randomBytes(32)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -31,6 +31,8 @@ type Connector struct {
 	ledger      ledger.Ledger
 	observer    backend.Observer // nil when the backend wants no news
 	inheritance inheritance
+	self        *link // what the connector's own packets come from
+	echoes      echoes
 	flights     sync.Pool // of *flight
 
 	lateFulfills      atomic.Uint64
@@ -97,6 +99,7 @@ func New(config Config) (*Connector, error) {
 	}
 	c.observer, _ = config.Backend.(backend.Observer)
 	c.flights.New = func() any { return &flight{c: c} }
+	c.self = newSelf(c)
 	return c, nil
 }
 
@@ -293,13 +296,14 @@ func (c *Connector) stop() error {
 	c.phase = phaseStopping
 	links := c.sortedLinks()
 	c.mu.Unlock()
+	draining := append(links, c.self)
 
 	ctx, cancel := context.WithTimeout(context.Background(), c.config.DrainTimeout)
 	defer cancel()
-	for _, l := range links {
+	for _, l := range draining {
 		l.draining.Store(true)
 	}
-	for _, l := range links {
+	for _, l := range draining {
 		if err := l.drain(ctx); err != nil {
 			c.logger.Warn("stopping with packets in flight", slog.String("account", l.account.ID), slog.Any("error", err))
 		}

@@ -2,7 +2,6 @@ package connector
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -63,14 +62,6 @@ func (o *ExchangeOptions) check() error {
 		o.Export = ccp.ReferenceExport
 	}
 	return errors.Join(faults...)
-}
-
-// newRoutingSecret is for a host that sets none. The auth values of our routes
-// need not outlive the process.
-func newRoutingSecret() []byte {
-	secret := make([]byte, 32)
-	rand.Read(secret) // never fails
-	return secret
 }
 
 // exchange is how the router speaks with its neighbors. All of it is guarded

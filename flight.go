@@ -226,7 +226,7 @@ func (f *flight) late(generation uint64, reply ilp.Reply) {
 
 // observe tells the backend what became of a packet.
 func (f *flight) observe(reply ilp.Reply) {
-	if f.c.observer == nil {
+	if f.c.observer == nil || f.source == f.c.self {
 		return
 	}
 	_, fulfilled := reply.(*ilp.Fulfill)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/interledger-go/connector/backend"
 	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/middleware"
 )
@@ -19,7 +20,10 @@ func (f *flight) forward(ctx context.Context) ilp.Reply {
 	if reject != nil {
 		return reject
 	}
-	rate, err := f.c.config.Backend.Rate(f.source.party, destination.party)
+	if destination == nil {
+		return f.receive()
+	}
+	rate, err := f.rate(destination)
 	if err != nil {
 		return ilp.Internal(err)
 	}
@@ -41,19 +45,26 @@ func (f *flight) forward(ctx context.Context) ilp.Reply {
 	return nil
 }
 
-// nextHop finds the account for an address.
+// rate is that between the source of f and its destination. What the connector
+// sends itself is in the unit of the destination already.
+func (f *flight) rate(destination *link) (backend.Ratio, error) {
+	if f.source == f.c.self {
+		return backend.One(), nil
+	}
+	return f.c.config.Backend.Rate(f.source.party, destination.party)
+}
+
+// nextHop finds the account for an address; nil for the connector itself.
 func (f *flight) nextHop(address ilp.Address) (*link, *ilp.Reject) {
 	source := f.source.account.ID
 	if f.c.foreign(address) {
 		return nil, ilp.Rejectf(ilp.F02Unreachable, "no route found. source=%s destination=%s", source, address)
 	}
 	hop, ok := f.c.router.lookup(address)
-	// An address under our own that is no child's has the route to ourselves,
-	// where nobody receives packets (ADDR-11).
 	if !ok && f.c.Address().IsZero() {
 		return nil, ilp.Rejectf(ilp.T01PeerUnreachable, "the connector has no address yet.")
 	}
-	if !ok || hop.link == nil {
+	if !ok {
 		return nil, ilp.Rejectf(ilp.F02Unreachable, "no route found. source=%s destination=%s", source, address)
 	}
 	if hop.link == f.source && f.c.config.RefuseReflection {

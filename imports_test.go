@@ -29,11 +29,12 @@ var houseRules = []struct {
 	{"store", nil},
 	{"account", []string{"ilp", "plugin"}},
 	{"ledger", []string{"plugin", "store", "account"}},
-	{"middleware", []string{"oer", "ilp", "plugin", "account", "ledger"}},
+	{"middleware", []string{"ilp", "plugin", "account", "ledger", "ping"}},
 
 	// Peer protocols: no sockets, no clocks.
 	{"ildcp", []string{"oer", "ilp", "plugin"}},
 	{"ccp", []string{"oer", "ilp", "account"}},
+	{"ping", []string{"oer", "ilp"}},
 
 	// Conformance suites know their contract and what it is about.
 	{"plugin/plugintest", []string{"oer", "ilp", "plugin"}},
@@ -56,7 +57,7 @@ var houseRules = []struct {
 	{"internal/wsconn", nil},
 
 	// The connector stands on the contracts.
-	{".", []string{"ilp", "plugin", "backend", "store", "account", "ledger", "middleware", "ildcp", "ccp", "internal/rib", "internal/routetable"}},
+	{".", []string{"ilp", "plugin", "backend", "store", "account", "ledger", "middleware", "ildcp", "ccp", "ping", "internal/rib", "internal/routetable"}},
 
 	// Assembly: programs, and tests against real peers.
 	{"examples/*", []string{".", "*", "*/*"}},

@@ -35,6 +35,9 @@ type Ratio struct {
 // one is the ratio 1/1.
 var one = Ratio{num: 1, den: 1}
 
+// One returns the ratio 1/1: amounts stay as they are.
+func One() Ratio { return one }
+
 // NewRatio returns num/den in lowest terms. A denominator of zero is an
 // error.
 func NewRatio(num, den uint64) (Ratio, error) {
