@@ -125,8 +125,9 @@ type Immediate interface {
 }
 
 // Waiter is told, once, how a call ended that gave ErrPending. It is called
-// from a goroutine of the ledger and must not block. ctx carries the burst of
-// those that are told together.
+// from a goroutine of the ledger and must not block. It may call the methods
+// of a book that do not block either: Reserve, Post and Release. ctx carries
+// the burst of those that are told together.
 type Waiter interface {
 	Done(ctx context.Context, err error)
 }

@@ -130,8 +130,9 @@ func (u *subject) open(id string, t terms) (*book, error) {
 
 // waiter is told how a call ended.
 type waiter struct {
-	call string
-	ch   chan error
+	call   string
+	ch     chan error
+	before func() // if set, called by Done before anybody hears of it
 
 	mu      sync.Mutex
 	told    int
@@ -148,6 +149,9 @@ func (s *suite) waiter(call string) *waiter {
 
 // Done implements ledger.Waiter.
 func (w *waiter) Done(_ context.Context, err error) {
+	if w.before != nil {
+		w.before()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.told++
