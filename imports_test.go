@@ -31,6 +31,9 @@ var houseRules = []struct {
 	{"ledger", []string{"plugin", "store", "account"}},
 	{"middleware", []string{"oer", "ilp", "plugin", "account", "ledger"}},
 
+	// Settlement engines.
+	{"settlement", []string{"ilp", "plugin"}},
+
 	// Peer protocols: no sockets, no clocks.
 	{"ildcp", []string{"oer", "ilp", "plugin"}},
 

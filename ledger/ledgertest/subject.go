@@ -233,10 +233,15 @@ func (b *book) pass(side ledger.Side, amount uint64) error {
 
 // receive books a settlement of the counterparty.
 func (b *book) receive(amount uint64, key string) error {
+	return b.receiveMoney(plugin.Money{Amount: amount, Key: key})
+}
+
+// receiveMoney books a settlement that may have a fraction.
+func (b *book) receiveMoney(m plugin.Money) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := b.Receive(ctx, plugin.Money{Amount: amount, Key: key}); err != nil {
-		return fmt.Errorf("receiving %d: %w", amount, err)
+	if err := b.Receive(ctx, m); err != nil {
+		return fmt.Errorf("receiving %d and a fraction of %d: %w", m.Amount, m.Fraction, err)
 	}
 	return nil
 }
@@ -266,7 +271,7 @@ func (b *book) wantState(want string, holds func(ledger.State) bool) error {
 
 // brief gives a state as a failure says it.
 func brief(s ledger.State) string {
-	return fmt.Sprintf("a balance of %d, %d reserved in, %d out, %d settlements", s.Balance, s.ReservedIn, s.ReservedOut, len(s.Settlements))
+	return fmt.Sprintf("a balance of %d, a remainder of %d, %d reserved in, %d out, %d settlements", s.Balance, s.Remainder, s.ReservedIn, s.ReservedOut, len(s.Settlements))
 }
 
 var errPatience = errors.New("it did not happen")
