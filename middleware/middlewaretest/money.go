@@ -39,7 +39,7 @@ func checkMoneyWay(c *Chain, d Direction) error {
 	}
 	return atOnce(func(sender int) error {
 		for i := range perEach {
-			m := plugin.Money{Amount: uint64(i) * (math.MaxUint64 / perEach), Key: fmt.Sprintf("%d/%d", sender, i)}
+			m := plugin.Money{Amount: uint64(i) * (math.MaxUint64 / perEach), Fraction: uint64(i), Key: fmt.Sprintf("%d/%d", sender, i)}
 			want := moneyError(m)
 			var got error
 			ctx := context.WithValue(context.Background(), contextKey{}, m)
