@@ -55,7 +55,7 @@ func TestReceiveRefusesReusedKeys(t *testing.T) {
 			}
 			time.Sleep(24*time.Hour - time.Minute)
 			err := b.Receive(t.Context(), plugin.Money{Amount: 10, Fraction: 4, Key: "k"})
-			want := "10.000000000000000003 and not 10.000000000000000004"
+			want := `first it was 10.000000000000000003 under "k", now it is 10.000000000000000004 under "k"`
 			if !errors.Is(err, plugin.ErrKeyReused) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `account "a"`) {
 				t.Errorf("Receive gives %v, want ErrKeyReused with %q", err, want)
 			}

@@ -54,14 +54,11 @@ func (b *book) receive(m plugin.Money, w waiting) error {
 	b.record(epoch, receivedRecord(b.account, first.money, first.used))
 	b.purge(epoch, first.used)
 	if first.money != m {
-		return fmt.Errorf("%w, %s and not %s", plugin.ErrKeyReused, units(first.money), units(m))
+		return fmt.Errorf("%w: first it was %v, now it is %v", plugin.ErrKeyReused, first.money, m)
 	}
 	b.tell(epoch, w)
 	return nil
 }
-
-// units is what m has, for people to read: "2.500000000000000000".
-func units(m plugin.Money) string { return fmt.Sprintf("%d.%018d", m.Amount, m.Fraction) }
 
 // keepReceived is how long a key is known at least, since it was last used
 // (SE-54).

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strconv"
+	"strings"
 
 	"github.com/interledger-go/connector/ilp"
 )
@@ -23,6 +25,15 @@ type Money struct {
 	// Key names this settlement for ever: a second call with the same key is
 	// the same settlement and has no further effect.
 	Key string
+}
+
+// String gives the units and the key, for people: 2.5 under "k".
+func (m Money) String() string {
+	units := strconv.FormatUint(m.Amount, 10)
+	if m.Fraction != 0 {
+		units += "." + strings.TrimRight(fmt.Sprintf("%018d", m.Fraction), "0")
+	}
+	return units + " under " + strconv.Quote(m.Key)
 }
 
 // FractionsPerUnit is how many of Money's fractions are a unit: 10^18. So a

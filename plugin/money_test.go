@@ -98,6 +98,21 @@ func TestNewMoney(t *testing.T) {
 	}
 }
 
+func TestMoneyString(t *testing.T) {
+	for _, test := range []struct {
+		money plugin.Money
+		want  string
+	}{
+		{plugin.Money{Amount: 10, Key: "k"}, `10 under "k"`},
+		{plugin.Money{Amount: 2, Fraction: plugin.FractionsPerUnit / 2, Key: "\x00"}, `2.5 under "\x00"`},
+		{plugin.Money{Fraction: 30}, `0.00000000000000003 under ""`},
+	} {
+		if got := test.money.String(); got != test.want {
+			t.Errorf("got %s, want %s", got, test.want)
+		}
+	}
+}
+
 // What NewMoney gives is the amount, exactly, or an error.
 func FuzzNewMoney(f *testing.F) {
 	f.Add([]byte{9, 5}, uint8(11), uint8(9))

@@ -97,10 +97,10 @@ func checkReceiveOther(s *suite) error {
 	for _, other := range []plugin.Money{{Amount: 11, Fraction: 5}, {Amount: 10, Fraction: 4}, {Amount: 10}, {}, {Amount: math.MaxUint64}} {
 		other.Key = "k"
 		if err := b.receiveMoney(other); !errors.Is(err, plugin.ErrKeyReused) {
-			return fmt.Errorf("%d and a fraction of %d under the key of 10 and 5 gives %v, want ErrKeyReused", other.Amount, other.Fraction, err)
+			return fmt.Errorf("receiving %v, after %v, gives %v, want ErrKeyReused", other, first, err)
 		}
 		if err := errors.Join(b.wantReceived(10, 5), b.receiveMoney(first), b.wantReceived(10, 5)); err != nil {
-			return fmt.Errorf("after %d and a fraction of %d under the key of 10 and 5: %w", other.Amount, other.Fraction, err)
+			return fmt.Errorf("after %v was refused because of its key: %w", other, err)
 		}
 	}
 	return nil
@@ -115,7 +115,7 @@ func checkReceiveFractions(s *suite) error {
 	const unit, half = plugin.FractionsPerUnit, plugin.FractionsPerUnit / 2
 	for _, tooMuch := range []uint64{unit, math.MaxUint64} {
 		if err := b.receiveMoney(plugin.Money{Amount: 1, Fraction: tooMuch, Key: "too much"}); err == nil {
-			return fmt.Errorf("a fraction of %d is taken: a unit has %d", tooMuch, uint64(unit))
+			return fmt.Errorf("a fraction of %d is taken: it must be less than the %d of a unit", tooMuch, uint64(unit))
 		}
 	}
 	for i, step := range []struct{ amount, fraction, booked, remainder uint64 }{
@@ -152,14 +152,14 @@ func checkReceiveFractions(s *suite) error {
 // wantAfter receives m, twice, and checks what was received in all.
 func (b *book) wantAfter(m plugin.Money, booked, remainder uint64) error {
 	if err := errors.Join(b.receiveMoney(m), b.receiveMoney(m), b.wantReceived(booked, remainder)); err != nil {
-		return fmt.Errorf("settlement %q: %w", m.Key, err)
+		return fmt.Errorf("receiving %v, twice: %w", m, err)
 	}
 	return nil
 }
 
 // wantReceived checks what was received in a book that had nothing else.
 func (b *book) wantReceived(booked, remainder uint64) error {
-	want := fmt.Sprintf("a balance of -%d, and a remainder of %d", booked, remainder)
+	want := fmt.Sprintf("a balance of %d, and a remainder of %d", -int64(booked), remainder)
 	return b.wantState(want, func(s ledger.State) bool { return s.Balance == -int64(booked) && s.Remainder == remainder })
 }
 

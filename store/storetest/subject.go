@@ -21,6 +21,10 @@ func open(t testing.TB, opts Options) subject {
 }
 
 func adopt(t testing.TB, s store.Store) subject {
+	t.Helper()
+	if s == nil {
+		t.Fatal("storetest: Options.New or Options.Reopen returned nil: want a store")
+	}
 	t.Cleanup(func() { _ = s.Close() })
 	return subject{s}
 }
