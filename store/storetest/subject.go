@@ -128,8 +128,11 @@ func wantPairs(what string, got, want []pair) error {
 			return fmt.Errorf("%s gives %s for key %s, want %s", what, brief(got[i].value), brief(want[i].key), brief(want[i].value))
 		}
 	}
-	if len(got) != len(want) {
-		return fmt.Errorf("%s gives %d keys, want %d", what, len(got), len(want))
+	switch n := min(len(got), len(want)); {
+	case len(got) < len(want):
+		return fmt.Errorf("%s gives %d keys, want %d: it ends before %s", what, len(got), len(want), brief(want[n].key))
+	case len(got) > len(want):
+		return fmt.Errorf("%s gives %d keys, want %d: it goes on with %s", what, len(got), len(want), brief(got[n].key))
 	}
 	return nil
 }
