@@ -50,7 +50,7 @@ func checkMoneyWay(c *Chain, d Direction) error {
 				return err
 			}
 			if !errors.Is(got, want) || (got == nil) != (want == nil) {
-				return fmt.Errorf("the next function gave the error %v, and the wrapper %v", want, got)
+				return fmt.Errorf("the next function gave the error %v, and the wrapper gave %v: want the same, or one that wraps it", want, got)
 			}
 		}
 		return nil
