@@ -1,6 +1,8 @@
 package connector_test
 
 import (
+	"errors"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,6 +106,35 @@ func TestSettlesBelowTheThreshold(t *testing.T) {
 		}
 		if b := n.c.Accounts()[1].Book; b.Balance != 700 || len(b.Settlements) != 0 {
 			t.Errorf("book %+v", b)
+		}
+	})
+}
+
+// What a settlement has beyond the account's unit is kept, shown, and booked
+// when it adds up to one; a key that comes with another amount is an error
+// that a server can tell from others.
+func TestReceivesFractions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, connector.Config{})
+		n.add(connector.Account{ID: "one", Relation: connector.Child})
+		n.run()
+		synctest.Wait()
+		const half = plugin.FractionsPerUnit / 2
+		handler := n.links["one"].handler
+		for i, remainder := range []uint64{half, 0} {
+			m := plugin.Money{Amount: 10, Fraction: half, Key: strconv.Itoa(i)}
+			for range 2 {
+				if err := handler.HandleMoney(t.Context(), m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got, want := n.c.Accounts()[0].Book, -int64(21*(i+1)/2); got.Balance != want || got.Remainder != remainder {
+				t.Errorf("book %+v, want %d and a remainder of %d", got, want, remainder)
+			}
+		}
+		err := handler.HandleMoney(t.Context(), plugin.Money{Amount: 10, Key: "0"})
+		if !errors.Is(err, plugin.ErrKeyReused) {
+			t.Errorf("another amount gives %v, want ErrKeyReused", err)
 		}
 	})
 }

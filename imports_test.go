@@ -31,6 +31,9 @@ var houseRules = []struct {
 	{"ledger", []string{"plugin", "store", "account"}},
 	{"middleware", []string{"ilp", "plugin", "account", "ledger", "ping"}},
 
+	// Settlement engines.
+	{"settlement", []string{"ilp", "plugin"}},
+
 	// Peer protocols: no sockets, no clocks.
 	{"ildcp", []string{"oer", "ilp", "plugin"}},
 	{"ccp", []string{"oer", "ilp", "account"}},

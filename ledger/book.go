@@ -32,7 +32,7 @@ type book struct {
 	waiters [2][]Waiter
 
 	outbox
-	received map[string]time.Time // when a key was last used
+	received map[string]received // by key
 	purged   time.Time
 
 	inDoubt figures // found in the store
@@ -42,7 +42,7 @@ type book struct {
 func newBook(l *Local, account string, c contents) *book {
 	b := &book{
 		l: l, account: account, key: accountKey(bookPrefix, account),
-		figures: figures{balance: c.figures.balance}, stored: c.figures, inDoubt: c.figures,
+		figures: figures{balance: c.figures.balance, remainder: c.figures.remainder}, stored: c.figures, inDoubt: c.figures,
 		received: c.received,
 	}
 	b.outbox.settlements = c.settlements
@@ -245,7 +245,7 @@ func (b *book) State() State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := State{
-		Account: b.account, Balance: b.figures.balance,
+		Account: b.account, Balance: b.figures.balance, Remainder: b.figures.remainder,
 		ReservedIn: b.figures.in, ReservedOut: b.figures.out,
 		InDoubtIn: b.inDoubt.in, InDoubtOut: b.inDoubt.out,
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/store"
 )
 
@@ -15,13 +16,13 @@ import (
 type contents struct {
 	figures     figures
 	settlements []*settlement
-	received    map[string]time.Time
+	received    map[string]received
 }
 
 // read reads the contents of an account. Nobody writes them meanwhile: its
 // book is not in memory.
 func read(ctx context.Context, s store.Store, account string) (contents, error) {
-	c := contents{received: make(map[string]time.Time)}
+	c := contents{received: make(map[string]received)}
 	key := accountKey(bookPrefix, account)
 	value, err := s.Get(ctx, key)
 	switch {
@@ -33,14 +34,21 @@ func read(ctx context.Context, s store.Store, account string) (contents, error) 
 	if c.figures, err = parseBook(value); err != nil {
 		return c, fmt.Errorf("reading its book: the record %q %w", key, err)
 	}
-	err = scanSettlements(ctx, s, outKey(account, ""), func(key string, amount uint64, at time.Time) {
-		c.settlements = append(c.settlements, &settlement{Settlement: Settlement{Key: key, Amount: amount, Created: at}})
+	err = scanSettlements(ctx, s, outKey(account, ""), func(m plugin.Money, at time.Time) error {
+		if m.Fraction != 0 { // no version has made one
+			return errRecord
+		}
+		c.settlements = append(c.settlements, &settlement{Settlement: Settlement{Key: m.Key, Amount: m.Amount, Created: at}})
+		return nil
 	})
 	if err != nil {
 		return c, fmt.Errorf("reading the settlements that we are making: %w", err)
 	}
 	slices.SortStableFunc(c.settlements, func(x, y *settlement) int { return x.Created.Compare(y.Created) })
-	err = scanSettlements(ctx, s, receivedKey(account, ""), func(key string, _ uint64, at time.Time) { c.received[key] = at })
+	err = scanSettlements(ctx, s, receivedKey(account, ""), func(m plugin.Money, at time.Time) error {
+		c.received[m.Key] = received{money: m, used: at}
+		return nil
+	})
 	if err != nil {
 		return c, fmt.Errorf("reading the settlements that we have received: %w", err)
 	}
@@ -48,14 +56,16 @@ func read(ctx context.Context, s store.Store, account string) (contents, error) 
 }
 
 // scanSettlements calls visit with the settlements whose records have keys
-// that begin with prefix. key is the rest.
-func scanSettlements(ctx context.Context, s store.Store, prefix string, visit func(key string, amount uint64, at time.Time)) error {
+// that begin with prefix. Its own key is the rest.
+func scanSettlements(ctx context.Context, s store.Store, prefix string, visit func(m plugin.Money, at time.Time) error) error {
 	return s.Scan(ctx, prefix, func(key string, value []byte) error {
-		amount, at, err := parseSettlement(value)
+		m, at, err := parseSettlement(strings.TrimPrefix(key, prefix), value)
+		if err == nil {
+			err = visit(m, at)
+		}
 		if err != nil {
 			return fmt.Errorf("the record %q %w", key, err)
 		}
-		visit(strings.TrimPrefix(key, prefix), amount, at)
 		return nil
 	})
 }

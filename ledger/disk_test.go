@@ -175,7 +175,7 @@ func durableBalance(t testing.TB, image map[string]string, account string) int64
 	if !ok {
 		return 0
 	}
-	balance, _, _, err := ledger.ParseBook([]byte(value))
+	balance, _, _, _, err := ledger.ParseBook([]byte(value))
 	if err != nil {
 		t.Errorf("book of %q: %v", account, err)
 	}

@@ -37,5 +37,8 @@
 // the balance that it changes. Only then is it paid, again and again under
 // the same key until the answer is yes or a definite no, across restarts. A
 // definite no puts the amount back. A settlement that we receive is booked
-// once for its key, whatever the limits say: the money is here.
+// once for its key, whatever the limits say: the money is here. If it is finer
+// than the account's unit, the whole units are taken from the balance, and the
+// rest is kept with it until it adds up to one: what was received is what was
+// booked and the remainder together, exactly, after any crash.
 package ledger

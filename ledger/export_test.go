@@ -1,27 +1,31 @@
 package ledger
 
-import "time"
+import (
+	"time"
+
+	"github.com/interledger-go/connector/plugin"
+)
 
 // The longest backoff between attempts to pay, for tests that wait for it.
 const MaxBackoff = maxBackoff
 
 // BookRecord gives the value of a book's record.
-func BookRecord(balance int64, in, out uint64) []byte {
-	return bookRecord(nil, figures{balance, in, out})
+func BookRecord(balance int64, in, out, remainder uint64) []byte {
+	return bookRecord(nil, figures{balance, in, out, remainder})
 }
 
 // ParseBook reads the value of a book's record.
-func ParseBook(value []byte) (balance int64, in, out uint64, err error) {
+func ParseBook(value []byte) (balance int64, in, out, remainder uint64, err error) {
 	f, err := parseBook(value)
-	return f.balance, f.in, f.out, err
+	return f.balance, f.in, f.out, f.remainder, err
 }
 
 // SettlementValue gives the value of a settlement's record.
-func SettlementValue(amount uint64, at time.Time) []byte { return settlementValue(amount, at) }
+func SettlementValue(m plugin.Money, at time.Time) []byte { return settlementValue(m, at) }
 
 // ParseSettlement reads the value of a settlement's record.
-func ParseSettlement(value []byte) (amount uint64, at time.Time, err error) {
-	return parseSettlement(value)
+func ParseSettlement(key string, value []byte) (m plugin.Money, at time.Time, err error) {
+	return parseSettlement(key, value)
 }
 
 // The keys of an account's records in the store.

@@ -1,15 +1,23 @@
 package ledger
 
-import "math"
+import (
+	"math"
+
+	"github.com/interledger-go/connector/plugin"
+)
 
 // figures are what a book comes down to.
 //
 // They hold at all times: balance + in fits into 64 bits, and so does balance
 // − out. Every change that could break this is refused when the amount is
 // reserved, so that no posting can.
+//
+// What the counterparty has settled is what was taken from the balance and the
+// remainder together, exactly.
 type figures struct {
-	balance int64
-	in, out uint64 // reserved
+	balance   int64
+	in, out   uint64 // reserved
+	remainder uint64 // of settlements received, in fractions, and less than a unit of them
 }
 
 // roomIn is how much more the balance can rise to maximum, if all that is
@@ -68,6 +76,22 @@ func (f figures) lower(amount uint64) (figures, bool) {
 	}
 	f.balance -= int64(amount)
 	return f, true
+}
+
+// receive takes amount and fraction, which is less than a unit, from the
+// balance: as many units as they are with the remainder, which is what is left
+// then.
+func (f figures) receive(amount, fraction uint64) (figures, bool) {
+	f.remainder += fraction // two parts of a unit are within 64 bits
+	if f.remainder < plugin.FractionsPerUnit {
+		return f.lower(amount)
+	}
+	f.remainder -= plugin.FractionsPerUnit
+	after, ok := f.lower(1)
+	if !ok {
+		return f, false
+	}
+	return after.lower(amount)
 }
 
 // reserved is how much is reserved on a side.

@@ -81,10 +81,17 @@ type Book interface {
 	Release(side Side, amount uint64)
 
 	// Receive books a settlement of the counterparty, and returns when it is
-	// durable. It is booked once for its key, which has 1 to 200 bytes and is
-	// known for 24 hours at least since it was last used; of a second call the
-	// amount does not count. Limits do not apply, but those of 64 bits.
-	// Where ctx ends first it may yet be booked: call again with the same key.
+	// durable. Its fraction is kept, in the same write, until what was
+	// received adds up to a unit, which is booked then (SE-12).
+	//
+	// It is booked once for its key, which has 1 to 200 bytes and is known for
+	// 24 hours at least since it was last used. A second call with the same
+	// amount and fraction gives what the first did, with no further effect
+	// (SE-53); one with others gives an error that wraps plugin.ErrKeyReused
+	// (SE-55). So a nil means the same each time: all of m is booked or kept.
+	//
+	// Limits do not apply, but those of 64 bits. Where ctx ends first it may
+	// yet be booked: call again with the same key.
 	Receive(ctx context.Context, m plugin.Money) error
 
 	// Settle says that the account's link is ready to send money. From now on
@@ -125,8 +132,9 @@ type Immediate interface {
 }
 
 // Waiter is told, once, how a call ended that gave ErrPending. It is called
-// from a goroutine of the ledger and must not block. ctx carries the burst of
-// those that are told together.
+// from a goroutine of the ledger and must not block. It may call the methods
+// of a book that do not block either: Reserve, Post and Release. ctx carries
+// the burst of those that are told together.
 type Waiter interface {
 	Done(ctx context.Context, err error)
 }
@@ -137,6 +145,9 @@ type State struct {
 	// Balance is what the counterparty owes us, in the unit of the account;
 	// what we owe is negative. It includes what is posted and not yet durable.
 	Balance int64
+	// Remainder is what the counterparty has settled beyond whole units, below
+	// plugin.FractionsPerUnit. It is not in Balance until it adds up to one.
+	Remainder uint64
 	// ReservedIn and ReservedOut are the amounts of packets in flight from
 	// and to the counterparty.
 	ReservedIn, ReservedOut uint64

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"maps"
 	"strings"
@@ -197,10 +198,9 @@ func TestAccountsDoNotShareRecords(t *testing.T) {
 		h = start(t, newDisk(d.image()))
 		for i, id := range ids {
 			b := h.book(id, settles)
-			for _, key := range []string{"b", "bb", "\x00", "ab"} { // the first is known, the others are not
-				if err := b.Receive(t.Context(), plugin.Money{Amount: 1, Key: key}); err != nil {
-					t.Fatal(err)
-				}
+			receive(t, b, uint64(i), "b") // is known, the others are not
+			for _, key := range []string{"bb", "\x00", "ab"} {
+				receive(t, b, 1, key)
 			}
 			s := b.State()
 			if want := int64(i+1)*100 + 1 - 3; s.Balance != want || len(s.Settlements) != 1 || s.Settlements[0].Amount != uint64(i+1) {
@@ -212,13 +212,22 @@ func TestAccountsDoNotShareRecords(t *testing.T) {
 
 // A damaged record is an error that names it, and nothing is written over it.
 func TestDamagedRecords(t *testing.T) {
-	book := string(ledger.BookRecord(7, 0, 0))
-	settlement := string(ledger.SettlementValue(7, time.Unix(0, 0)))
+	book := string(ledger.BookRecord(7, 0, 0, 0))
+	settlement := string(ledger.SettlementValue(plugin.Money{Amount: 7}, time.Unix(0, 0)))
+	unit := string(binary.BigEndian.AppendUint64(nil, plugin.FractionsPerUnit))
+	none := string(make([]byte, 8))
 	for _, test := range []struct{ name, key, value string }{
 		{"an empty book", ledger.BookKey("a"), ""},
 		{"a short book", ledger.BookKey("a"), book[:24]},
 		{"a long book", ledger.BookKey("a"), book + "x"},
 		{"a book of a later version", ledger.BookKey("a"), "\x02" + book[1:]},
+		{"a book with a remainder in a record of the first version", ledger.BookKey("a"), book + none},
+		{"a book with a remainder of a unit", ledger.BookKey("a"), "\x02" + book[1:] + unit},
+		{"a book with a remainder of nothing", ledger.BookKey("a"), "\x02" + book[1:] + none},
+		{"a long book with a remainder", ledger.BookKey("a"), string(ledger.BookRecord(7, 0, 0, 1)) + "x"},
+		{"a book of a later version with a remainder", ledger.BookKey("a"), "\x03" + string(ledger.BookRecord(7, 0, 0, 1))[1:]},
+		{"a settlement that we make, with a fraction", ledger.OutKey("a", "k"), string(ledger.SettlementValue(plugin.Money{Fraction: 1}, time.Unix(0, 0)))},
+		{"a settlement that we have received, with a unit as fraction", ledger.ReceivedKey("a", "k"), "\x02" + settlement[1:] + unit},
 		{"a short settlement that we make", ledger.OutKey("a", "k"), settlement[:16]},
 		{"a settlement that we make, of a later version", ledger.OutKey("a", "k"), "\x02" + settlement[1:]},
 		{"a long settlement that we have received", ledger.ReceivedKey("a", "k"), settlement + "x"},

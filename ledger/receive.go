@@ -8,6 +8,12 @@ import (
 	"github.com/interledger-go/connector/plugin"
 )
 
+// received is a settlement that a book has received.
+type received struct {
+	money plugin.Money
+	used  time.Time // its key, the last time
+}
+
 // Receive books a settlement of the counterparty.
 func (b *book) Receive(ctx context.Context, m plugin.Money) error {
 	done := newWaiting()
@@ -24,24 +30,32 @@ func (b *book) receive(m plugin.Money, w waiting) error {
 	if m.Key == "" || len(m.Key) > maxKey {
 		return fmt.Errorf("its key has %d bytes: it must have 1 to %d", len(m.Key), maxKey)
 	}
+	if m.Fraction >= plugin.FractionsPerUnit {
+		return fmt.Errorf("its fraction is %d: it must be below %d, which is a unit", m.Fraction, uint64(plugin.FractionsPerUnit))
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.opened || b.l.closed.Load() {
 		return ErrClosed
 	}
-	now := b.l.options.Now()
+	first, again := b.received[m.Key]
 	after := b.figures
-	if _, again := b.received[m.Key]; !again {
+	if !again {
+		first.money = m
 		var ok bool
-		if after, ok = b.figures.lower(m.Amount); !ok {
+		if after, ok = b.figures.receive(m.Amount, m.Fraction); !ok {
 			return fmt.Errorf("%d does not fit into the balance of %d: %w", m.Amount, b.figures.balance, ErrLimit)
 		}
 	}
+	first.used = b.l.options.Now() // counts from the last time that the key was used, for whatever
 	epoch := b.touch()
 	b.figures = after
-	b.received[m.Key] = now // counts from the last time that the key was used
-	b.record(epoch, receivedRecord(b.account, m, now))
-	b.purge(epoch, now)
+	b.received[m.Key] = first
+	b.record(epoch, receivedRecord(b.account, first.money, first.used))
+	b.purge(epoch, first.used)
+	if first.money != m {
+		return fmt.Errorf("%w: first it was %v, now it is %v", plugin.ErrKeyReused, first.money, m)
+	}
 	b.tell(epoch, w)
 	return nil
 }
@@ -56,8 +70,8 @@ func (b *book) purge(epoch uint64, now time.Time) {
 		return
 	}
 	b.purged = now
-	for key, used := range b.received {
-		if now.Sub(used) > keepReceived {
+	for key, r := range b.received {
+		if now.Sub(r.used) > keepReceived {
 			delete(b.received, key)
 			b.record(epoch, record{key: receivedKey(b.account, key), delete: true})
 		}

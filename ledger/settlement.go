@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/interledger-go/connector/plugin"
 )
 
 // outbox holds the settlements that a book is making. It is guarded by the
@@ -113,7 +115,7 @@ func (b *book) make(epoch, amount uint64) *settlement {
 	s := &settlement{Settlement: Settlement{Key: newKey(), Amount: amount, Created: created}, epoch: epoch}
 	b.figures, _ = b.figures.raise(amount)
 	b.settlements = append(b.settlements, s)
-	b.record(epoch, record{key: outKey(b.account, s.Key), value: settlementValue(amount, created)})
+	b.record(epoch, record{key: outKey(b.account, s.Key), value: settlementValue(plugin.Money{Amount: amount}, created)})
 	return s
 }
 

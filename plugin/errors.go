@@ -24,6 +24,11 @@ var (
 	ErrUnknownOutcome = errors.New("plugin: outcome unknown")
 )
 
+// ErrKeyReused: a settlement has the key of one that has another amount, so
+// it is not booked (SE-55). It is what [Handler.HandleMoney] gives a plugin
+// that uses a key twice.
+var ErrKeyReused = errors.New("plugin: the key is that of a settlement of another amount")
+
 // notSent is an error of its own that errors.Is also finds to be ErrNotSent.
 type notSent struct{ text string }
 

@@ -51,34 +51,18 @@ type Handler interface {
 	HandleMalformed(ctx context.Context, err error, r Responder)
 
 	// HandleMoney takes a settlement that the counterparty has made: m is
-	// ours when the plugin calls. nil means that it is booked, durably; after
-	// an error the plugin calls again with the same key until it is. The call
-	// may wait for a disk, up to ctx, so it is not made by the goroutine that
-	// reads the link.
+	// ours when the plugin calls. nil means that it is booked, durably and
+	// whole: a fraction of a unit is kept until it adds up, and is no
+	// business of the plugin's or of an engine's behind it any more. After an
+	// error the plugin calls again with the same key and amount until it is;
+	// but one that wraps [ErrKeyReused] says that the key stands for another
+	// amount, which stays. The call may wait for a disk, up to ctx, so it is
+	// not made by the goroutine that reads the link.
 	HandleMoney(ctx context.Context, m Money) error
 
 	// HandleState says that the link came up or went down. err says why it
 	// went down, where that is known. The calls of one plugin are in order.
 	HandleState(connected bool, err error)
-}
-
-// Money is a settlement: value that moves outside of packets.
-type Money struct {
-	// Amount in the account's unit (its asset scale).
-	Amount uint64
-	// Key names this settlement for ever: a second call with the same key is
-	// the same settlement and has no further effect.
-	Key string
-}
-
-// MoneySender is implemented by plugins that can settle.
-type MoneySender interface {
-	// SendMoney pays m to the counterparty and returns when it is paid. An
-	// error that wraps [ErrNotSent] says that nothing was paid or ever will
-	// be under this key; after any other error the outcome is unknown and the
-	// caller tries again with the same key. Unlike SendPrepare it blocks, up
-	// to ctx.
-	SendMoney(ctx context.Context, m Money) error
 }
 
 // As finds the ability T in p, or in the plugin that p wraps by a method

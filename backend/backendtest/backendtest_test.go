@@ -2,8 +2,11 @@ package backendtest_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -175,4 +178,29 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// An author who returns no backend is told so, in place of a panic.
+func TestSuiteNamesANilBackend(t *testing.T) {
+	f := &fatal{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		backendtest.Verdicts(f, backendtest.Options{New: func(testing.TB) backend.Backend { return nil }})
+	}()
+	<-done
+	if !strings.Contains(f.text, "returned nil: want a backend") {
+		t.Errorf("the suite says %q", f.text)
+	}
+}
+
+// fatal keeps what a case fails with.
+type fatal struct {
+	testing.TB
+	text string
+}
+
+func (f *fatal) Fatal(args ...any) {
+	f.text = fmt.Sprint(args...)
+	runtime.Goexit()
 }

@@ -132,7 +132,7 @@ func checkRoundTrip(t testing.TB, opts Options) error {
 }
 
 func checkBeforeRun(t testing.TB, opts Options) error {
-	b := opts.New(t)
+	b := fresh(t, opts)
 	_, fetches := b.(backend.Runner)
 	for _, p := range opts.Pairs {
 		var rate backend.Ratio
@@ -204,7 +204,7 @@ func checkAllocations(t testing.TB, opts Options) error {
 }
 
 func checkRun(t testing.TB, opts Options) error {
-	b := opts.New(t)
+	b := fresh(t, opts)
 	runner, ok := b.(backend.Runner)
 	if !ok {
 		return notApplicable("the backend has no Run")
@@ -223,7 +223,7 @@ func checkRun(t testing.TB, opts Options) error {
 	}
 
 	// A connector that is stopped while it starts.
-	runner, ok = opts.New(t).(backend.Runner)
+	runner, ok = fresh(t, opts).(backend.Runner)
 	if !ok {
 		return errors.New("the first backend of New has Run and the second has not")
 	}
@@ -234,7 +234,7 @@ func checkRun(t testing.TB, opts Options) error {
 
 func checkObserve(t testing.TB, opts Options) error {
 	const packets = 10_000
-	b := opts.New(t)
+	b := fresh(t, opts)
 	observer, ok := b.(backend.Observer)
 	if !ok {
 		return notApplicable("the backend has no Observe")

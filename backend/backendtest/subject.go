@@ -20,10 +20,20 @@ func (p Pair) String() string {
 		p.Source.Account, p.Source.Asset, p.Destination.Account, p.Destination.Asset)
 }
 
+// fresh returns a backend that nobody has used.
+func fresh(t testing.TB, opts Options) backend.Backend {
+	t.Helper()
+	b := opts.New(t)
+	if b == nil {
+		t.Fatal("backendtest: Options.New returned nil: want a backend")
+	}
+	return b
+}
+
 // start returns a backend that has its rates: its Run is under way, if it has
 // one, until the case ends.
 func start(t testing.TB, opts Options) (backend.Backend, error) {
-	b := opts.New(t)
+	b := fresh(t, opts)
 	if r, ok := b.(backend.Runner); ok {
 		run(t, r)
 	}

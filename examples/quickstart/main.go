@@ -1,5 +1,6 @@
 // Quickstart embeds a connector in a program, lets two BTP clients join it
-// over real sockets, and has them pay each other.
+// over real sockets, and has them pay each other. It keeps its books on the
+// disk: each run goes on from where the one before ended.
 //
 //	go run ./examples/quickstart           # pays, prints the books, ends
 //	go run ./examples/quickstart -listen   # keeps serving; join with any BTP client
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,33 +24,46 @@ import (
 	"github.com/interledger-go/connector/backend/onetoone"
 	"github.com/interledger-go/connector/middleware"
 	"github.com/interledger-go/connector/plugin/btp"
-	"github.com/interledger-go/connector/store/memstore"
 )
 
 func main() {
-	listen := flag.Bool("listen", false, "keep serving, and print a line of live counters")
-	address := flag.String("address", "127.0.0.1:0", "where the BTP server listens")
-	spread := flag.String("spread", "0", "what the connector keeps of every amount, such as 0.01")
+	o := options{out: os.Stdout}
+	flag.BoolVar(&o.listen, "listen", false, "keep serving, and print a line of live counters")
+	flag.StringVar(&o.address, "address", "127.0.0.1:0", "where the BTP server listens")
+	flag.StringVar(&o.spread, "spread", "0", "what the connector keeps of every amount, such as 0.01")
+	flag.StringVar(&o.dir, "dir", defaultDir(), "where the books are kept; a new directory starts at zero")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *address, *spread, *listen); err != nil {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
 }
 
+// options are what the command line says.
+type options struct {
+	address, spread, dir string
+	listen               bool
+	out                  io.Writer
+}
+
 // run runs the connector until the payments are made or, with listen, until
 // ctx is done.
-func run(ctx context.Context, address, spread string, listen bool) error {
-	rates, err := onetoone.New(onetoone.Options{Spread: spread})
+func run(ctx context.Context, o options) (err error) {
+	rates, err := onetoone.New(onetoone.Options{Spread: o.spread})
 	if err != nil {
 		return err
 	}
+	books, err := openBooks(o.dir, o.out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, books.Close()) }()
 	c, err := connector.New(connector.Config{
 		Address:    "test.quickstart",
-		Store:      memstore.New(),
+		Store:      books,
 		Backend:    rates,
 		Middleware: middleware.Standard(),
 		Logger:     slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
@@ -71,7 +86,7 @@ func run(ctx context.Context, address, spread string, listen bool) error {
 			return err
 		}
 	}
-	socket, err := net.Listen("tcp", address)
+	socket, err := net.Listen("tcp", o.address)
 	if err != nil {
 		return err
 	}
@@ -79,13 +94,17 @@ func run(ctx context.Context, address, spread string, listen bool) error {
 	go web.Serve(socket)
 	defer web.Close()
 
+	before := balances(c)
 	running, stop := context.WithCancel(ctx)
 	stopped := make(chan error, 1)
 	go func() { stopped <- c.Run(running) }()
-	if listen {
-		err = watch(ctx, c, socket.Addr().String())
+	if o.listen {
+		err = watch(ctx, c, socket.Addr().String(), o.out)
 	} else {
-		err = pay(ctx, c, socket.Addr().String())
+		err = pay(ctx, socket.Addr().String())
+	}
+	if err == nil {
+		err = printBooks(c, before, o.out)
 	}
 	stop()
 	return errors.Join(err, <-stopped)

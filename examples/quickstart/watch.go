@@ -3,30 +3,28 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/interledger-go/connector"
-	"github.com/interledger-go/connector/ilp"
 )
 
 // watch prints where to connect, and a line of counters every second, until
 // ctx is done.
-func watch(ctx context.Context, c *connector.Connector, address string) error {
-	addresses := make(map[string]ilp.Address)
-	fmt.Println("Connect BTP clients to:")
+func watch(ctx context.Context, c *connector.Connector, address string, out io.Writer) error {
+	fmt.Fprintln(out, "Connect BTP clients to:")
 	for _, a := range c.Accounts() {
-		addresses[a.ID] = a.Address
-		fmt.Printf("  %s  and be %s\n", url(a.ID, address), a.Address)
+		fmt.Fprintf(out, "  %s  and be %s\n", url(a.ID, address), a.Address)
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			fmt.Println()
-			return printBooks(c, addresses)
+			fmt.Fprint(out, "\n\n")
+			return nil
 		case <-tick.C:
-			fmt.Printf("\r%s", counters(c))
+			fmt.Fprintf(out, "\r%s", counters(c))
 		}
 	}
 }

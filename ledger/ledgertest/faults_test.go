@@ -51,6 +51,14 @@ const (
 	cutsKeys           fault = "keys of settlements have 199 bytes"
 	receiveHasLimits   fault = "a settlement that is received keeps the minimum"
 	keysOfFirstUse     fault = "a key is known for a day since it was first used"
+	keysOfGoodUse      fault = "a key is known for a day since it was last used with its amount"
+	keysAlone          fault = "a key is all that is looked at"
+	dropsFractions     fault = "fractions that are received are dropped"
+	roundsFractions    fault = "fractions that are received are rounded up"
+	fractionsTwice     fault = "fractions are received again with each call"
+	forgetsFractions   fault = "fractions are forgotten when a ledger is opened again"
+	hidesFractions     fault = "State does not show fractions"
+	takesAnyFraction   fault = "fractions of a unit and more are taken"
 
 	settlesAtThreshold fault = "a settlement is made at the threshold"
 	settlesAll         fault = "a settlement brings the balance to zero"
@@ -134,6 +142,14 @@ var seen = []struct {
 	{cutsKeys, []string{"ReceiveKeys"}},
 	{receiveHasLimits, []string{"ReceiveBeyondLimits"}},
 	{keysOfFirstUse, []string{"ReceiveForADay"}},
+	{keysOfGoodUse, []string{"ReceiveForADay"}},
+	{keysAlone, []string{"ReceiveOther"}},
+	{dropsFractions, []string{"ReceiveFractions"}},
+	{roundsFractions, []string{"ReceiveFractions"}},
+	{fractionsTwice, []string{"ReceiveFractions"}},
+	{forgetsFractions, []string{"ReceiveFractions"}},
+	{hidesFractions, []string{"ReceiveFractions"}},
+	{takesAnyFraction, []string{"ReceiveFractions"}},
 	{settlesAtThreshold, []string{"Threshold", "SettleReady"}},
 	{settlesAll, []string{"Threshold", "SettleReady"}},
 	{settlesTwice, []string{"SettleReady"}},

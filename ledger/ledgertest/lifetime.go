@@ -175,15 +175,31 @@ func checkStop(s *suite) error {
 	if err := b.wantReserve(out, 5, nil); err != nil {
 		return err
 	}
+	if err := b.wantReserve(in, 50, nil); err != nil {
+		return err
+	}
 	var posted []func() error
-	for range 50 {
-		if err := b.wantReserve(in, 1, nil); err != nil {
-			return err
-		}
+	for range 48 {
 		w := s.waiter("Post before Run is to stop")
 		err := b.Post(context.Background(), in, 1, w)
 		posted = append(posted, func() error { return w.answer(err) })
 	}
+	// Run is to stop while the ledger tells of a posting, right after another
+	// was made: there is something left to write, however fast it is.
+	first, last := s.waiter("Post before Run is to stop"), s.waiter("Post when Run is to stop")
+	var lastErr error
+	first.before = func() {
+		lastErr = b.Post(context.Background(), in, 1, last)
+		u.cancel()
+	}
+	err = b.Post(context.Background(), in, 1, first)
+	if !errors.Is(err, ledger.ErrPending) {
+		first.before()
+	}
+	if err := first.answer(err); err != nil {
+		return fmt.Errorf("what was posted while Run ran: %w", err)
+	}
+	posted = append(posted, func() error { return last.answer(lastErr) })
 	if err := u.stop(); err != nil {
 		return err
 	}

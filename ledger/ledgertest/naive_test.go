@@ -8,11 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/ledger"
-	"github.com/interledger-go/connector/plugin"
 )
 
 // naive is a ledger that keeps the contract, but for its fault. It may be
@@ -29,7 +27,7 @@ type naive struct {
 	work    chan struct{}
 	stopped bool
 	told    int
-	keys    map[string]time.Time // for receivesElsewhere
+	keys    map[string]naiveReceived // for receivesElsewhere
 	terms   map[string]ledger.Terms
 }
 
@@ -40,26 +38,29 @@ type page struct {
 	last     int64 // the last change of balance
 	outbox   []ledger.Settlement
 	paid     []ledger.Settlement
-	received map[string]time.Time
+	fraction uint64 // of a unit, received
+	received map[string]naiveReceived
 }
 
 func newNaive(f fault, pending bool, disk map[string]*page) *naive {
 	return &naive{fault: f, pending: pending, disk: disk, books: make(map[string]*naiveBook), work: make(chan struct{}, 1),
-		keys: make(map[string]time.Time), terms: make(map[string]ledger.Terms)}
+		keys: make(map[string]naiveReceived), terms: make(map[string]ledger.Terms)}
 }
 
 // reopened is the ledger after a restart.
 func (l *naive) reopened() *naive {
 	disk := make(map[string]*page)
 	for id, p := range l.disk {
-		q := &page{balance: p.balance, outbox: p.outbox, received: p.received}
+		q := &page{balance: p.balance, outbox: p.outbox, fraction: p.fraction, received: p.received}
 		switch l.fault {
 		case forgetsBalance:
 			q.balance = 0
 		case keepsInFlight:
 			q.in, q.out = p.in, p.out
+		case forgetsFractions:
+			q.fraction = 0
 		case forgetsKeys:
-			q.received = make(map[string]time.Time)
+			q.received = make(map[string]naiveReceived)
 		case forgetsOutbox:
 			q.outbox = nil
 		case keepsPaid:
@@ -102,7 +103,7 @@ func (l *naive) Open(_ context.Context, t ledger.Terms) (ledger.Book, error) {
 	l.terms[id] = t
 	p := l.disk[id]
 	if p == nil {
-		p = &page{received: make(map[string]time.Time)}
+		p = &page{received: make(map[string]naiveReceived)}
 		l.disk[id] = p
 	}
 	if l.fault == refusesBeyond && t.Limits != nil && p.balance > t.Limits.Maximum {
@@ -337,49 +338,15 @@ func (b *naiveBook) Release(side ledger.Side, amount uint64) {
 	}
 }
 
-func (b *naiveBook) Receive(_ context.Context, m plugin.Money) error {
-	b.l.mu.Lock()
-	defer b.l.mu.Unlock()
-	key, p := m.Key, b.page
-	switch {
-	case b.closed && b.l.fault != closedTakes || b.l.stopped && b.l.fault != goesOn:
-		return ledger.ErrClosed
-	case key == "" && b.l.fault != receivesUnnamed || len(key) > 200:
-		return errors.New("key")
-	case b.l.fault == foldsKeys:
-		key = strings.ToLower(key)
-	case b.l.fault == cutsKeys:
-		key = key[:min(len(key), 199)]
-	}
-	known := p.received
-	if b.l.fault == receivesElsewhere {
-		known = b.l.keys
-	}
-	used, again := known[key]
-	again = again && time.Since(used) <= 24*time.Hour && b.l.fault != receivesTwice
-	if !again || b.l.fault != keysOfFirstUse {
-		known[key] = time.Now()
-	}
-	switch {
-	case again:
-		return nil
-	case b.l.fault == receiveHasLimits && b.over(-1, b.limits().Minimum, p.balance, m.Amount), b.over(-1, account.NoMinimum, p.balance, p.out, m.Amount):
-		return ledger.ErrLimit
-	case b.l.fault == receiveAdds:
-		p.balance += int64(m.Amount)
-	default:
-		p.balance -= int64(m.Amount)
-	}
-	return nil
-}
-
 func (b *naiveBook) State() ledger.State {
 	b.l.mu.Lock()
 	defer b.l.mu.Unlock()
-	s := ledger.State{Account: b.terms.Account, Balance: b.page.balance, ReservedIn: b.page.in, ReservedOut: b.page.out, Settlements: slices.Clone(b.page.outbox)}
+	s := ledger.State{Account: b.terms.Account, Balance: b.page.balance, Remainder: b.page.fraction, ReservedIn: b.page.in, ReservedOut: b.page.out, Settlements: slices.Clone(b.page.outbox)}
 	switch b.l.fault {
 	case wrongAccount:
 		s.Account = ""
+	case hidesFractions:
+		s.Remainder = 0
 	case saysNothing:
 		for i := range s.Settlements {
 			s.Settlements[i].LastError = nil
@@ -404,7 +371,7 @@ func (b *naiveBook) Close() {
 	case closeEndsPackets:
 		b.page.in, b.page.out = 0, 0
 	case forgetsKeysOnClose:
-		b.page.received = make(map[string]time.Time)
+		b.page.received = make(map[string]naiveReceived)
 	}
 	delete(b.l.books, b.id)
 	b.l.kick()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/ledger"
+	"github.com/interledger-go/connector/plugin"
 )
 
 func checkReceive(s *suite) error {
@@ -64,7 +65,7 @@ func checkReceiveOnce(s *suite) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.receive(10, "key 0"), b.receive(11, "key 1"), b.want(-20, 0, 0))
+	return errors.Join(b.receive(10, "key 0"), b.receive(10, "key 1"), b.want(-20, 0, 0))
 }
 
 func checkReceiveKeys(s *suite) error {
@@ -82,6 +83,84 @@ func checkReceiveKeys(s *suite) error {
 		}
 	}
 	return nil
+}
+
+func checkReceiveOther(s *suite) error {
+	b, err := s.begin().open("a", unlimited)
+	if err != nil {
+		return err
+	}
+	first := plugin.Money{Amount: 10, Fraction: 5, Key: "k"}
+	if err := b.receiveMoney(first); err != nil {
+		return err
+	}
+	for _, other := range []plugin.Money{{Amount: 11, Fraction: 5}, {Amount: 10, Fraction: 4}, {Amount: 10}, {}, {Amount: math.MaxUint64}} {
+		other.Key = "k"
+		if err := b.receiveMoney(other); !errors.Is(err, plugin.ErrKeyReused) {
+			return fmt.Errorf("receiving %v, after %v, gives %v, want ErrKeyReused", other, first, err)
+		}
+		if err := errors.Join(b.wantReceived(10, 5), b.receiveMoney(first), b.wantReceived(10, 5)); err != nil {
+			return fmt.Errorf("after %v was refused because of its key: %w", other, err)
+		}
+	}
+	return nil
+}
+
+func checkReceiveFractions(s *suite) error {
+	u := s.begin()
+	b, err := u.open("a", unlimited)
+	if err != nil {
+		return err
+	}
+	const unit, half = plugin.FractionsPerUnit, plugin.FractionsPerUnit / 2
+	for _, tooMuch := range []uint64{unit, math.MaxUint64} {
+		if err := b.receiveMoney(plugin.Money{Amount: 1, Fraction: tooMuch, Key: "too much"}); err == nil {
+			return fmt.Errorf("a fraction of %d is taken: it must be less than the %d of a unit", tooMuch, uint64(unit))
+		}
+	}
+	for i, step := range []struct{ amount, fraction, booked, remainder uint64 }{
+		{0, 1, 0, 1},
+		{9, half, 9, half + 1},
+		{0, half - 2, 9, unit - 1},
+		{0, 1, 10, 0},
+		{5, unit - 1, 15, unit - 1},
+		{0, unit - 1, 16, unit - 2},
+		{1, 2, 18, 0},
+		{0, half, 18, half},
+		{2, 0, 20, half},
+	} {
+		m := plugin.Money{Amount: step.amount, Fraction: step.fraction, Key: fmt.Sprint(i)}
+		if err := b.wantAfter(m, step.booked, step.remainder); err != nil {
+			return err
+		}
+		if s.opts.Reopen == nil {
+			continue
+		}
+		if u, err = u.reopen(); err != nil {
+			return err
+		}
+		if b, err = u.open("a", unlimited); err != nil {
+			return err
+		}
+		if err := b.wantAfter(m, step.booked, step.remainder); err != nil {
+			return fmt.Errorf("after it was opened again: %w", err)
+		}
+	}
+	return nil
+}
+
+// wantAfter receives m, twice, and checks what was received in all.
+func (b *book) wantAfter(m plugin.Money, booked, remainder uint64) error {
+	if err := errors.Join(b.receiveMoney(m), b.receiveMoney(m), b.wantReceived(booked, remainder)); err != nil {
+		return fmt.Errorf("receiving %v, twice: %w", m, err)
+	}
+	return nil
+}
+
+// wantReceived checks what was received in a book that had nothing else.
+func (b *book) wantReceived(booked, remainder uint64) error {
+	want := fmt.Sprintf("a balance of %d, and a remainder of %d", -int64(booked), remainder)
+	return b.wantState(want, func(s ledger.State) bool { return s.Balance == -int64(booked) && s.Remainder == remainder })
 }
 
 func checkReceiveBeyondLimits(s *suite) error {
@@ -124,6 +203,12 @@ func checkReceiveForADay(s *suite) error {
 			if b, err = u.open("a", unlimited); err != nil {
 				return err
 			}
+		}
+		if day == 2 { // so it is used, though for nothing
+			if err := b.receive(11, "k"); !errors.Is(err, plugin.ErrKeyReused) {
+				return fmt.Errorf("another amount under a key that was used a day before gives %v, want ErrKeyReused", err)
+			}
+			time.Sleep(24*time.Hour - time.Minute)
 		}
 		if err := errors.Join(b.receive(1, fmt.Sprint("day ", day)), b.receive(10, "k"), b.want(-11-day, 0, 0)); err != nil {
 			return fmt.Errorf("a key that was used a day before: %w", err)

@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -163,7 +164,8 @@ func triedAgain(b *book, p *payer, reason error) error {
 		return fmt.Errorf("when Pay fails with %w it is called %d times, want again and again", reason, len(p.asked()))
 	}
 	first := p.asked()[0]
-	err := b.wantState("a balance of 0 and one settlement, with its attempts and the last error", func(s ledger.State) bool {
+	want := fmt.Sprintf("a balance of 0 and the settlement of %v, with its attempts, the last error and when it was created", first)
+	err := b.wantState(want, func(s ledger.State) bool {
 		return s.Balance == 0 && len(s.Settlements) == 1 && s.Settlements[0].Key == first.Key && s.Settlements[0].Amount == 11 &&
 			s.Settlements[0].Attempts >= 2 && errors.Is(s.Settlements[0].LastError, reason) && !s.Settlements[0].Created.IsZero()
 	})
@@ -205,7 +207,7 @@ func checkRefused(s *suite) error {
 	if calls, err := p.want(10, 10, 10); err != nil {
 		return err
 	} else if len(keys) != 3 || !keys[calls[0].Key] || !keys[calls[1].Key] || !keys[calls[2].Key] {
-		return fmt.Errorf("%v are paid, want one under each of the keys %v", calls, keys)
+		return fmt.Errorf("%v are paid, want one under each of the keys that Send gave, %q", calls, slices.Sorted(maps.Keys(keys)))
 	}
 	return nil
 }
@@ -275,7 +277,7 @@ func checkOrder(s *suite) error {
 	}
 	for i, m := range calls {
 		if m.Key != keys[i] || m.Amount != uint64(i+1) {
-			return fmt.Errorf("settlement %d is paid as %v, want %d under %q", i, m, i+1, keys[i])
+			return fmt.Errorf("payment %d is of %v, want %d under %q: the oldest first", i+1, m, i+1, keys[i])
 		}
 	}
 	return nil

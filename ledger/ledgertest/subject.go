@@ -58,6 +58,9 @@ type subject struct {
 func (s *suite) begin() *subject { return s.adopt(s.opts.New(s.t)) }
 
 func (s *suite) adopt(l ledger.Ledger) *subject {
+	if l == nil {
+		s.t.Fatal("ledgertest: Options.New or Options.Reopen returned nil: want a ledger")
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	u := &subject{Ledger: l, s: s, cancel: cancel, ended: make(chan struct{})}
 	s.subjects = append(s.subjects, u)
@@ -124,14 +127,18 @@ func (u *subject) open(id string, t terms) (*book, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the book of %.20q: %w", id, err)
 	}
+	if b == nil {
+		return nil, fmt.Errorf("opening the book of %.20q gives neither a book nor an error", id)
+	}
 	_, immediate := b.(ledger.Immediate)
 	return &book{Book: b, s: u.s, id: id, immediate: immediate}, nil
 }
 
 // waiter is told how a call ended.
 type waiter struct {
-	call string
-	ch   chan error
+	call   string
+	ch     chan error
+	before func() // if set, called by Done before anybody hears of it
 
 	mu      sync.Mutex
 	told    int
@@ -148,6 +155,9 @@ func (s *suite) waiter(call string) *waiter {
 
 // Done implements ledger.Waiter.
 func (w *waiter) Done(_ context.Context, err error) {
+	if w.before != nil {
+		w.before()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.told++
@@ -203,8 +213,9 @@ func (b *book) reserve(side ledger.Side, amount uint64) error {
 
 // wantReserve reserves, and checks the answer.
 func (b *book) wantReserve(side ledger.Side, amount uint64, want error) error {
+	before := b.State()
 	if err := b.reserve(side, amount); !errors.Is(err, want) {
-		return fmt.Errorf("reserving %d %v with %v gives %v, want %v", amount, side, brief(b.State()), err, want)
+		return fmt.Errorf("reserving %d %v with %v gives %v, want %v", amount, side, brief(before), err, want)
 	}
 	return nil
 }
@@ -229,10 +240,15 @@ func (b *book) pass(side ledger.Side, amount uint64) error {
 
 // receive books a settlement of the counterparty.
 func (b *book) receive(amount uint64, key string) error {
+	return b.receiveMoney(plugin.Money{Amount: amount, Key: key})
+}
+
+// receiveMoney books a settlement that may have a fraction.
+func (b *book) receiveMoney(m plugin.Money) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := b.Receive(ctx, plugin.Money{Amount: amount, Key: key}); err != nil {
-		return fmt.Errorf("receiving %d: %w", amount, err)
+	if err := b.Receive(ctx, m); err != nil {
+		return fmt.Errorf("receiving %v: %w", m, err)
 	}
 	return nil
 }
@@ -262,7 +278,15 @@ func (b *book) wantState(want string, holds func(ledger.State) bool) error {
 
 // brief gives a state as a failure says it.
 func brief(s ledger.State) string {
-	return fmt.Sprintf("a balance of %d, %d reserved in, %d out, %d settlements", s.Balance, s.ReservedIn, s.ReservedOut, len(s.Settlements))
+	text := fmt.Sprintf("a balance of %d", s.Balance)
+	if s.Remainder != 0 {
+		text += fmt.Sprintf(", a remainder of %d", s.Remainder)
+	}
+	text += fmt.Sprintf(", %d reserved in, %d out", s.ReservedIn, s.ReservedOut)
+	for _, made := range s.Settlements {
+		text += fmt.Sprintf(", a settlement of %v tried %d times (%v)", plugin.Money{Amount: made.Amount, Key: made.Key}, made.Attempts, made.LastError)
+	}
+	return text
 }
 
 var errPatience = errors.New("it did not happen")

@@ -66,7 +66,7 @@ func cases() []conformanceCase {
 		{"Expired", "An answer that comes after the packet had expired may be counted and nothing else; it never makes a fulfill of the R00.", checkExpired},
 		{"Concurrent", "Hooks are called concurrently for different packets.", checkConcurrent},
 		{"Money", "A money wrapper calls the next one exactly once for each settlement, " +
-			"with the same amount, key and context, and hands its error on.", checkMoney},
+			"with the same amount, fraction, key and context, and hands its error on.", checkMoney},
 		{"Close", "Close ends the stages of one account, after its last packet; " +
 			"those of the others go on, and the account may be added again.", checkClose},
 		{"Allocations", "Hooks are called for each packet and allocate nothing (Options.MaxAllocs).", checkAllocations},

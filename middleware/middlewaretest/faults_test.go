@@ -373,6 +373,11 @@ func moneyFaults(released <-chan struct{}) map[string]fault {
 				return next(ctx, m)
 			}
 		}), []string{"Money"}},
+		"rounds down": {moves(func(next middleware.MoneyFunc) middleware.MoneyFunc {
+			return func(ctx context.Context, m plugin.Money) error {
+				return next(ctx, plugin.Money{Amount: m.Amount, Key: m.Key})
+			}
+		}), []string{"Money"}},
 		"makes a key of its own": {moves(func(next middleware.MoneyFunc) middleware.MoneyFunc {
 			return func(ctx context.Context, m plugin.Money) error {
 				m.Key += "'"

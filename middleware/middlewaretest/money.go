@@ -39,7 +39,7 @@ func checkMoneyWay(c *Chain, d Direction) error {
 	}
 	return atOnce(func(sender int) error {
 		for i := range perEach {
-			m := plugin.Money{Amount: uint64(i) * (math.MaxUint64 / perEach), Key: fmt.Sprintf("%d/%d", sender, i)}
+			m := plugin.Money{Amount: uint64(i) * (math.MaxUint64 / perEach), Fraction: uint64(i), Key: fmt.Sprintf("%d/%d", sender, i)}
 			want := moneyError(m)
 			var got error
 			ctx := context.WithValue(context.Background(), contextKey{}, m)
@@ -50,7 +50,7 @@ func checkMoneyWay(c *Chain, d Direction) error {
 				return err
 			}
 			if !errors.Is(got, want) || (got == nil) != (want == nil) {
-				return fmt.Errorf("the next function gave the error %v, and the wrapper %v", want, got)
+				return fmt.Errorf("the next function gave the error %v, and the wrapper gave %v: want the same, or one that wraps it", want, got)
 			}
 		}
 		return nil

@@ -189,17 +189,22 @@ func passed(p ilp.Prepare, out Outcome) error {
 // unchanged says in what the answer to a packet differs from what the next
 // hop gave (ILP4-22, ILP4-53, ILP4-55). Messages are for humans, and may.
 func unchanged(want, got ilp.Reply) error {
-	same := false
+	same, sameData := false, false
 	switch want := want.(type) {
 	case *ilp.Fulfill:
-		f, ok := got.(*ilp.Fulfill)
-		same = ok && f.Fulfillment == want.Fulfillment && bytes.Equal(f.Data, want.Data)
+		if f, ok := got.(*ilp.Fulfill); ok {
+			same, sameData = f.Fulfillment == want.Fulfillment, bytes.Equal(f.Data, want.Data)
+		}
 	case *ilp.Reject:
-		r, ok := got.(*ilp.Reject)
-		same = ok && r.Code == want.Code && r.TriggeredBy == want.TriggeredBy && bytes.Equal(r.Data, want.Data)
+		if r, ok := got.(*ilp.Reject); ok {
+			same, sameData = r.Code == want.Code && r.TriggeredBy == want.TriggeredBy, bytes.Equal(r.Data, want.Data)
+		}
 	}
-	if !same {
+	switch {
+	case !same:
 		return fmt.Errorf("the next hop answered %s, and the answer became %s", describe(want), describe(got))
+	case !sameData:
+		return fmt.Errorf("the next hop answered %s, and the answer became %s: the data is another", describe(want), describe(got))
 	}
 	return nil
 }

@@ -12,6 +12,10 @@ import (
 // that fills one batch again and again with the accounts that have moved,
 // writes of one key by many at once, reads, and scans.
 func Bench(b *testing.B, opts Options) {
+	b.Helper()
+	if opts.New == nil {
+		b.Fatal("storetest: Options.New is nil: want a function that returns an empty store")
+	}
 	for _, changes := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("Write/changes=%d", changes), func(b *testing.B) { benchWrite(b, opts, changes) })
 	}

@@ -1,8 +1,12 @@
 package storetest_test
 
 import (
+	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 
+	"github.com/interledger-go/connector/store"
 	"github.com/interledger-go/connector/store/storetest"
 )
 
@@ -91,4 +95,36 @@ func TestSuiteSeesEveryFault(t *testing.T) {
 			t.Errorf("no fault makes the case %s fail", name)
 		}
 	}
+}
+
+// An author who returns no store is told so, in place of a panic.
+func TestSuiteNamesANilStore(t *testing.T) {
+	reopened := options(none)
+	reopened.Reopen = func(testing.TB, store.Store) store.Store { return nil }
+	for name, opts := range map[string]storetest.Options{
+		"PutGetDelete": {New: func(testing.TB) store.Store { return nil }},
+		"Reopen":       reopened,
+	} {
+		f := &fatal{TB: t}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = storetest.Verdict(f, opts, name)
+		}()
+		<-done
+		if !strings.Contains(f.text, "returned nil: want a store") {
+			t.Errorf("%s: the suite says %q", name, f.text)
+		}
+	}
+}
+
+// fatal keeps what a case fails with.
+type fatal struct {
+	testing.TB
+	text string
+}
+
+func (f *fatal) Fatal(args ...any) {
+	f.text = fmt.Sprint(args...)
+	runtime.Goexit()
 }

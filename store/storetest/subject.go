@@ -21,6 +21,10 @@ func open(t testing.TB, opts Options) subject {
 }
 
 func adopt(t testing.TB, s store.Store) subject {
+	t.Helper()
+	if s == nil {
+		t.Fatal("storetest: Options.New or Options.Reopen returned nil: want a store")
+	}
 	t.Cleanup(func() { _ = s.Close() })
 	return subject{s}
 }
@@ -124,8 +128,11 @@ func wantPairs(what string, got, want []pair) error {
 			return fmt.Errorf("%s gives %s for key %s, want %s", what, brief(got[i].value), brief(want[i].key), brief(want[i].value))
 		}
 	}
-	if len(got) != len(want) {
-		return fmt.Errorf("%s gives %d keys, want %d", what, len(got), len(want))
+	switch n := min(len(got), len(want)); {
+	case len(got) < len(want):
+		return fmt.Errorf("%s gives %d keys, want %d: it ends before %s", what, len(got), len(want), brief(want[n].key))
+	case len(got) > len(want):
+		return fmt.Errorf("%s gives %d keys, want %d: it goes on with %s", what, len(got), len(want), brief(got[n].key))
 	}
 	return nil
 }
