@@ -296,6 +296,7 @@ func (c *Connector) stop() error {
 	c.phase = phaseStopping
 	links := c.sortedLinks()
 	c.mu.Unlock()
+	c.router.stop()
 	draining := append(links, c.self)
 
 	ctx, cancel := context.WithTimeout(context.Background(), c.config.DrainTimeout)
@@ -311,7 +312,6 @@ func (c *Connector) stop() error {
 	faults := make([]error, 0, len(links))
 	for _, l := range links {
 		faults = append(faults, l.close())
-		c.router.remove(l)
 	}
 	for _, l := range links {
 		l.finish()

@@ -201,10 +201,17 @@ func (r *Router) learn(n *neighbor, changes []ccp.Change) {
 func (r *Router) linkState(l *link, up bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n := r.neighbors[l.account.ID]; n != nil && n.link == l {
+	if n := r.neighbors[l.account.ID]; n != nil && n.link == l && !r.stopped {
 		n.told = true
 		r.setUp(n, up)
 	}
+}
+
+// stop leaves the routes as they are, whatever the links do from now on.
+func (r *Router) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = true
 }
 
 // linkOpened looks whether a link is up whose plugin has been opened and has

@@ -51,6 +51,7 @@ type Router struct {
 	fallbackPrefix string
 
 	exchange    exchange
+	stopped     bool // links that go take no routes along any more
 	subscribers subscribers
 }
 
