@@ -3,8 +3,9 @@ package backend
 import "sync/atomic"
 
 const (
-	memoBits = 12 // 4096 results
-	memoWays = 4  // places for one hash
+	memoBits = 12
+	memoSize = 1 << memoBits // results
+	memoWays = 4             // places for one hash
 )
 
 // memo remembers a bounded number of ratios that cost something to work out.
@@ -12,7 +13,7 @@ const (
 // right whenever it is found; where there is no place left, an older one
 // goes, and is worked out again when it is asked for. The zero value is empty.
 type memo[K comparable] struct {
-	slots [1 << memoBits]atomic.Pointer[remembered[K]]
+	slots [memoSize]atomic.Pointer[remembered[K]]
 }
 
 type remembered[K comparable] struct {
@@ -20,29 +21,28 @@ type remembered[K comparable] struct {
 	ratio Ratio
 }
 
-// set returns the places of a hash, whose upper bits count.
-func (m *memo[K]) set(hash uint64) []atomic.Pointer[remembered[K]] {
-	first := hash >> (64 - memoBits) &^ (memoWays - 1)
-	return m.slots[first : first+memoWays]
-}
+// place is where the first of the places of a hash is, whose upper bits count.
+func place(hash uint64) uint64 { return hash >> (64 - memoBits) &^ (memoWays - 1) }
 
-func (m *memo[K]) get(hash uint64, key K) (Ratio, bool) {
-	for i := range m.set(hash) {
-		if r := m.set(hash)[i].Load(); r != nil && r.key == key {
-			return r.ratio, true
+// get returns what is remembered of key, or nil.
+func (m *memo[K]) get(hash uint64, key K) *remembered[K] {
+	first := place(hash)
+	for way := range uint64(memoWays) {
+		if r := m.slots[(first+way)%memoSize].Load(); r != nil && r.key == key {
+			return r
 		}
 	}
-	return Ratio{}, false
+	return nil
 }
 
 func (m *memo[K]) put(hash uint64, key K, ratio Ratio) {
-	set, r := m.set(hash), &remembered[K]{key, ratio}
-	for i := range set {
-		if set[i].CompareAndSwap(nil, r) {
+	first, r := place(hash), &remembered[K]{key, ratio}
+	for way := range uint64(memoWays) {
+		if m.slots[(first+way)%memoSize].CompareAndSwap(nil, r) {
 			return
 		}
 	}
-	set[hash%memoWays].Store(r)
+	m.slots[first+hash%memoWays].Store(r)
 }
 
 // mix spreads the bits of x over the upper bits of the result.

@@ -75,46 +75,67 @@ func WithSpreads(b Backend, spreads Spreads) (Backend, error) {
 // spreading is a Backend around another.
 type spreading struct {
 	inner        Backend
-	rest         Ratio // what the default leaves
-	pairs        map[string]map[string]Ratio
-	sources      map[string]Ratio
-	destinations map[string]Ratio
+	general      rest // what the default leaves
+	pairs        map[string]map[string]rest
+	sources      map[string]rest
+	destinations map[string]rest
 	products     memo[product]
+
+	made uint64 // the last id
 }
 
-// product is the key of what a rate and the shares that the customer keeps
-// come to.
-type product struct{ rate, source, destination Ratio }
+// rest is what a spread leaves.
+type rest struct {
+	factor Ratio
+	id     uint64 // 0 for a factor of 1, which whole is
+}
+
+var whole = rest{factor: one}
+
+// product is the key of a rate times two rests, whose ids it has.
+type product struct {
+	rate Ratio
+	ids  uint64
+}
 
 func (s *spreading) read(spreads Spreads) (err error) {
-	if s.rest, err = AfterSpread(spreads.Default); err != nil {
+	if s.general, err = s.rest(spreads.Default); err != nil {
 		return err
 	}
-	s.pairs = make(map[string]map[string]Ratio, len(spreads.Pairs))
+	s.pairs = make(map[string]map[string]rest, len(spreads.Pairs))
 	for from, given := range spreads.Pairs {
-		if s.pairs[from], err = readSpreads(given); err != nil {
+		if s.pairs[from], err = s.rests(given); err != nil {
 			return fmt.Errorf("%w, from currency %q", err, from)
 		}
 	}
-	if s.sources, err = readSpreads(spreads.Sources); err != nil {
+	if s.sources, err = s.rests(spreads.Sources); err != nil {
 		return fmt.Errorf("%w, as source", err)
 	}
-	if s.destinations, err = readSpreads(spreads.Destinations); err != nil {
+	if s.destinations, err = s.rests(spreads.Destinations); err != nil {
 		return fmt.Errorf("%w, as destination", err)
 	}
 	return nil
 }
 
-func readSpreads(given map[string]string) (map[string]Ratio, error) {
-	rests := make(map[string]Ratio, len(given))
+func (s *spreading) rests(given map[string]string) (map[string]rest, error) {
+	rests := make(map[string]rest, len(given))
 	for name, spread := range given {
-		rest, err := AfterSpread(spread)
+		r, err := s.rest(spread)
 		if err != nil {
 			return nil, fmt.Errorf("%w: for %q", err, name)
 		}
-		rests[name] = rest
+		rests[name] = r
 	}
 	return rests, nil
+}
+
+func (s *spreading) rest(spread string) (rest, error) {
+	factor, err := AfterSpread(spread)
+	if err != nil || factor == one {
+		return whole, err
+	}
+	s.made++
+	return rest{factor, s.made}, nil
 }
 
 // Rate returns the inner rate less the spread.
@@ -123,39 +144,38 @@ func (s *spreading) Rate(source, destination Party) (Ratio, error) {
 	if err != nil {
 		return Ratio{}, err
 	}
-	first, second := s.rests(&source, &destination)
-	if first == one && second == one {
+	first, second := s.terms(&source, &destination)
+	key := product{rate, first.id<<32 | second.id}
+	if key.ids == 0 {
 		return rate, nil
 	}
-	key := product{rate, first, second}
-	hash := mix(rate.hash() + mix(first.hash()+mix(second.hash())))
-	if result, ok := s.products.get(hash, key); ok {
-		return result, nil
+	hash := mix(mix(rate.hash()) + key.ids)
+	if r := s.products.get(hash, key); r != nil {
+		return r.ratio, nil
 	}
-	result := rate.Mul(first).Mul(second)
+	result := rate.Mul(first.factor).Mul(second.factor)
 	s.products.put(hash, key, result)
 	return result, nil
 }
 
-// rests returns what the customers keep: two factors.
-func (s *spreading) rests(source, destination *Party) (first, second Ratio) {
-	first, sending := lookup(s.sources, source.Account)
-	second, receiving := lookup(s.destinations, destination.Account)
-	if sending || receiving {
+// terms returns what the customers keep: two factors.
+func (s *spreading) terms(source, destination *Party) (first, second rest) {
+	first, sending := s.sources[source.Account]
+	second, receiving := s.destinations[destination.Account]
+	switch {
+	case sending && receiving:
 		return first, second
+	case sending:
+		return first, whole
+	case receiving:
+		return whole, second
 	}
-	if rest, ok := s.pairs[source.Asset.Code][destination.Asset.Code]; ok {
-		return rest, one
+	if pairs := s.pairs[source.Asset.Code]; pairs != nil {
+		if r, ok := pairs[destination.Asset.Code]; ok {
+			return r, whole
+		}
 	}
-	return s.rest, one
-}
-
-// lookup returns what an account keeps on terms of its own, or 1.
-func lookup(rests map[string]Ratio, account string) (rest Ratio, ok bool) {
-	if rest, ok = rests[account]; ok {
-		return rest, true
-	}
-	return one, false
+	return s.general, whole
 }
 
 // hash returns a number that is the same for identical ratios.

@@ -19,18 +19,18 @@ import (
 type Table struct {
 	prices map[string]price
 	keep   Ratio
-	rates  memo[uint64]
+	rates  memo[pair]
 }
 
 type price struct {
-	// index names the currency in the keys of the memo. 0 is nobody's: it
-	// stands for both sides of a pair in one currency.
-	index uint64
 	value Ratio
+	// index is a number of the currency's own, from 1.
+	index uint64
 }
 
-// maxCurrencies is what the keys of the memo have room for.
-const maxCurrencies = 1 << 20
+// pair is the key of a rate: the names of two currencies, both 0 if they are
+// one currency, and their scales.
+type pair struct{ from, to, scales uint64 }
 
 // NewTable returns a table of prices: what one whole unit of each currency is
 // worth, in whole units of something that all prices have in common. keep is
@@ -42,15 +42,12 @@ func NewTable(prices map[string]Ratio, keep Ratio) (*Table, error) {
 	if keep.IsZero() || keep.Cmp(one) > 0 {
 		return nil, fmt.Errorf("backend: table that leaves %v of an amount: want more than 0 and at most 1, as AfterSpread gives", keep)
 	}
-	if len(prices) >= maxCurrencies {
-		return nil, fmt.Errorf("backend: table of %d currencies: want less than %d", len(prices), maxCurrencies)
-	}
 	t := &Table{prices: make(map[string]price, len(prices)), keep: keep}
 	for code, value := range prices {
 		if value.IsZero() {
 			return nil, fmt.Errorf("backend: table with a price of 0 for currency %q: want more, or no price", code)
 		}
-		t.prices[code] = price{uint64(len(t.prices)) + 1, value}
+		t.prices[code] = price{value, uint64(len(t.prices)) + 1}
 	}
 	return t, nil
 }
@@ -59,22 +56,41 @@ func NewTable(prices map[string]Ratio, keep Ratio) (*Table, error) {
 // whether it has a price or not. Otherwise both need one, and the error for a
 // currency that has none is a *[NoRateError].
 func (t *Table) Rate(source, destination ilp.Asset) (Ratio, error) {
-	from, to := price{value: one}, price{value: one}
+	key := pair{scales: uint64(source.Scale)<<8 | uint64(destination.Scale)}
 	if source.Code != destination.Code {
-		var ok bool
-		if from, ok = t.prices[source.Code]; !ok {
+		key.from, key.to = t.name(source.Code), t.name(destination.Code)
+	}
+	hash := mix(mix(key.from) + mix(key.to)>>1 + key.scales)
+	if r := t.rates.get(hash, key); r != nil {
+		return r.ratio, nil
+	}
+	rate := one
+	if source.Code != destination.Code {
+		from, ok := t.prices[source.Code]
+		if !ok {
 			return Ratio{}, &NoRateError{Currency: source.Code}
 		}
-		if to, ok = t.prices[destination.Code]; !ok {
+		to, ok := t.prices[destination.Code]
+		if !ok {
 			return Ratio{}, &NoRateError{Currency: destination.Code}
 		}
+		rate = from.value.Mul(to.value.Inv())
 	}
-	key := from.index<<36 | to.index<<16 | uint64(source.Scale)<<8 | uint64(destination.Scale)
-	hash := mix(key)
-	if rate, ok := t.rates.get(hash, key); ok {
-		return rate, nil
-	}
-	rate := from.value.Mul(to.value.Inv()).Scale(source.Scale, destination.Scale).Mul(t.keep)
+	rate = rate.Scale(source.Scale, destination.Scale).Mul(t.keep)
 	t.rates.put(hash, key, rate)
 	return rate, nil
+}
+
+// name is a number that only one currency of the table has. Codes are short
+// as a rule, and then it is made of the code itself, with its length on top:
+// that is faster than to look it up. Other codes have their index.
+func (t *Table) name(code string) uint64 {
+	if len(code) > 7 {
+		return 8<<56 | t.prices[code].index
+	}
+	name := uint64(len(code))
+	for i := range len(code) {
+		name = name<<8 | uint64(code[i])
+	}
+	return name << (8 * (7 - len(code)))
 }
