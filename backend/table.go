@@ -60,7 +60,7 @@ func (t *Table) Rate(source, destination ilp.Asset) (Ratio, error) {
 	if source.Code != destination.Code {
 		key.from, key.to = t.name(source.Code), t.name(destination.Code)
 	}
-	hash := mix(mix(key.from) + mix(key.to)>>1 + key.scales)
+	hash := mix(key.from*0xbf58476d1ce4e5b9 + key.to*0x94d049bb133111eb + key.scales*0xd6e8feb86659fd93)
 	if r := t.rates.get(hash, key); r != nil {
 		return r.ratio, nil
 	}

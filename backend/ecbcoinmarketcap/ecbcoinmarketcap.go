@@ -145,7 +145,7 @@ func New(opts Options) (*Backend, error) {
 // backend.ErrNoRate and says which of them has none. It allocates nothing
 // when it succeeds.
 func (b *Backend) Rate(source, destination backend.Party) (backend.Ratio, error) {
-	return b.rates.Rate(source, destination)
+	return b.rates.Rate(source.Asset, destination.Asset)
 }
 
 // Run fetches rates until ctx is done. The connector calls it, once.

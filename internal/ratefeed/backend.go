@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/backend"
+	"github.com/interledger-go/connector/ilp"
 )
 
 const (
@@ -45,8 +46,8 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Backend is a backend.Backend over feeds. Rate may be called concurrently
-// with everything else.
+// Backend is what a driver's backend is made of. All methods but Run may be
+// called concurrently with everything else.
 type Backend struct {
 	name   string
 	keep   backend.Ratio
@@ -76,9 +77,8 @@ type table struct {
 }
 
 var (
-	_ backend.Backend = (*Backend)(nil)
-	_ backend.Runner  = (*Backend)(nil)
-	_ backend.Feeder  = (*Backend)(nil)
+	_ backend.Runner = (*Backend)(nil)
+	_ backend.Feeder = (*Backend)(nil)
 )
 
 // New returns a backend that has no rates until Run has fetched them, save
@@ -115,12 +115,12 @@ func New(opts Options) (*Backend, error) {
 }
 
 // Rate returns the rate between two assets, or why there is none.
-func (b *Backend) Rate(source, destination backend.Party) (backend.Ratio, error) {
+func (b *Backend) Rate(source, destination ilp.Asset) (backend.Ratio, error) {
 	if b == nil {
 		return backend.Ratio{}, errNotMade
 	}
 	t := b.table.Load()
-	rate, err := t.rates.Rate(source.Asset, destination.Asset)
+	rate, err := t.rates.Rate(source, destination)
 	if err != nil {
 		return backend.Ratio{}, fmt.Errorf("%s: %w", b.name, t.explain(err))
 	}

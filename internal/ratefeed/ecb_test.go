@@ -13,7 +13,7 @@ import (
 
 func daily(t testing.TB) string {
 	t.Helper()
-	document, err := os.ReadFile("testdata/eurofxref-daily.xml")
+	document, err := os.ReadFile("../../backend/ecb/testdata/eurofxref-daily.xml")
 	if err != nil {
 		t.Fatal(err)
 	}
