@@ -179,7 +179,8 @@ func (b *Backend) Confirm(currency string) error { return b.rates.Confirm(curren
 // price is where the price of XRP is.
 type price struct {
 	request  *ratefeed.Request
-	at, time ratefeed.Pointer
+	value    ratefeed.Pointer
+	made     ratefeed.Pointer // when, if dated
 	dated    bool
 	currency string
 	inverse  bool
@@ -206,10 +207,10 @@ func newPrice(client *http.Client, x XRP) (*price, error) {
 	if err = ratefeed.CheckCode(x.Currency); err != nil {
 		return nil, err
 	}
-	if p.at, err = ratefeed.NewPointer(x.Price); err != nil {
+	if p.value, err = ratefeed.NewPointer(x.Price); err != nil {
 		return nil, err
 	}
-	if p.time, err = ratefeed.NewPointer(x.Time); err != nil {
+	if p.made, err = ratefeed.NewPointer(x.Time); err != nil {
 		return nil, err
 	}
 	p.request, err = ratefeed.NewRequest(client, x.URL, x.Header)
@@ -228,16 +229,18 @@ func (p *price) parse(r io.Reader) (ratefeed.Quotes, error) {
 	if err != nil {
 		return ratefeed.Quotes{}, err
 	}
-	value, err := p.at.Price(document)
+	value, err := p.value.Price(document)
 	if err != nil {
 		return ratefeed.Quotes{}, err
 	}
 	if p.inverse {
 		value = value.Inv()
 	}
-	quotes := ratefeed.Quotes{Base: p.currency, Prices: map[string]backend.Ratio{code: value}}
+	var at time.Time
 	if p.dated {
-		quotes.Time, err = p.time.Time(document)
+		if at, err = p.made.Time(document); err != nil {
+			return ratefeed.Quotes{}, err
+		}
 	}
-	return quotes, err
+	return ratefeed.Quotes{Base: p.currency, Time: at, Prices: map[string]backend.Ratio{code: value}}, nil
 }

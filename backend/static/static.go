@@ -96,44 +96,56 @@ func (b *Backend) Rate(source, destination backend.Party) (backend.Ratio, error)
 
 var errNotMade = fmt.Errorf("static: %w: make the Backend with New", backend.ErrNoRate)
 
-// A step leads from one currency to another.
-type step struct {
-	to   string
-	rate backend.Ratio // units of it for one of the currency it starts from
+// given is one rate of the table.
+type given struct {
+	from, to string
+	rate     backend.Ratio // units of to for one of from
+	text     string        // as the host wrote it
 }
 
 // solve returns what each currency is worth, measured in the first.
 func solve(rates Rates) (map[string]backend.Ratio, error) {
-	steps, err := read(rates)
-	if err != nil || len(steps) == 0 {
+	all, err := read(rates)
+	if err != nil || len(all) == 0 {
 		return nil, err
 	}
-	first := slices.Min(slices.Collect(maps.Keys(steps)))
-	prices := map[string]backend.Ratio{first: backend.MustParseRatio("1")}
-	for queue := []string{first}; len(queue) > 0; queue = queue[1:] {
-		from := queue[0]
-		for _, s := range steps[from] {
-			price := prices[from].Mul(s.rate.Inv())
-			if known, ok := prices[s.to]; !ok {
-				prices[s.to] = price
-				queue = append(queue, s.to)
-			} else if known.Cmp(price) != 0 {
-				return nil, fmt.Errorf("rate of %v from %s to %s: the other rates make it %v: want them to agree, or this one left out",
-					s.rate, from, s.to, prices[from].Mul(known.Inv()))
+	near := make(map[string][]given) // by the currency at either end
+	for _, g := range all {
+		near[g.from] = append(near[g.from], g)
+		near[g.to] = append(near[g.to], given{from: g.to, to: g.from, rate: g.rate.Inv()})
+	}
+	codes := slices.Sorted(maps.Keys(near))
+	prices := map[string]backend.Ratio{codes[0]: backend.MustParseRatio("1")}
+	for queue := codes[:1:1]; len(queue) > 0; queue = queue[1:] {
+		for _, g := range near[queue[0]] {
+			if _, ok := prices[g.to]; !ok {
+				prices[g.to] = prices[g.from].Mul(g.rate.Inv())
+				queue = append(queue, g.to)
 			}
 		}
 	}
-	for _, code := range slices.Sorted(maps.Keys(steps)) {
+	for _, code := range codes {
 		if _, ok := prices[code]; !ok {
-			return nil, fmt.Errorf("no way from %s to %s: want a rate that joins them", first, code)
+			return nil, fmt.Errorf("no way from %s to %s: want a rate that joins them", codes[0], code)
 		}
 	}
-	return prices, nil
+	return prices, check(all, prices)
 }
 
-// read returns the steps from each currency, there and back.
-func read(rates Rates) (map[string][]step, error) {
-	steps := make(map[string][]step)
+// check says which rate contradicts the others.
+func check(all []given, prices map[string]backend.Ratio) error {
+	for _, g := range all {
+		if follows := prices[g.from].Mul(prices[g.to].Inv()); follows.Cmp(g.rate) != 0 {
+			return fmt.Errorf("rate of %.40s from %s to %s: the other rates make it %v: want them to agree, or this one left out",
+				g.text, g.from, g.to, follows)
+		}
+	}
+	return nil
+}
+
+// read returns the rates, sorted by currency.
+func read(rates Rates) ([]given, error) {
+	var all []given
 	for _, from := range slices.Sorted(maps.Keys(rates)) {
 		for _, to := range slices.Sorted(maps.Keys(rates[from])) {
 			if from == "" || to == "" {
@@ -146,9 +158,8 @@ func read(rates Rates) (map[string][]step, error) {
 			if rate.IsZero() {
 				return nil, fmt.Errorf("rate of 0 from %s to %s: want more, or none", from, to)
 			}
-			steps[from] = append(steps[from], step{to, rate})
-			steps[to] = append(steps[to], step{from, rate.Inv()})
+			all = append(all, given{from, to, rate, rates[from][to]})
 		}
 	}
-	return steps, nil
+	return all, nil
 }
