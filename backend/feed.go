@@ -10,9 +10,9 @@ type FeedStatus struct {
 	// LastSuccess is when a document was last fetched and understood, by the
 	// backend's clock. The zero time means never.
 	LastSuccess time.Time
-	// Published is the age of the rates as their source states it; where it
-	// states none, it is when they were fetched. The zero time means that
-	// there are none yet.
+	// Published is when the last rates were made, as their source states it;
+	// where it states nothing, it is when they were fetched. The zero time
+	// means that there are none yet.
 	Published time.Time
 	// Age is the time since Published, 0 if there are no rates.
 	Age time.Duration

@@ -13,9 +13,10 @@ import (
 //	rate = price(source) / price(destination) × 10^(destination scale - source scale) × keep
 //
 // The rate of a pair is worked out, exactly, when it is first asked for, and
-// remembered. From then on Rate costs two look-ups and allocates nothing. So
+// remembered. From then on Rate costs one look-up and allocates nothing. So
 // a table of thousands of currencies costs no more than the pairs that are
-// used. All methods may be called concurrently.
+// used. Make one with [NewTable]: the zero value has no rates. All methods may
+// be called concurrently.
 type Table struct {
 	prices map[string]price
 	keep   Ratio
@@ -63,6 +64,9 @@ func (t *Table) Rate(source, destination ilp.Asset) (Ratio, error) {
 	hash := mix(key.from*0xbf58476d1ce4e5b9 + key.to*0x94d049bb133111eb + key.scales*0xd6e8feb86659fd93)
 	if r := t.rates.get(hash, key); r != nil {
 		return r.ratio, nil
+	}
+	if t.keep.IsZero() {
+		return Ratio{}, fmt.Errorf("%w: make the Table with NewTable", ErrNoRate)
 	}
 	rate := one
 	if source.Code != destination.Code {

@@ -71,6 +71,46 @@ func TestTableWithoutAPrice(t *testing.T) {
 	}
 }
 
+func TestZeroTableHasNoRates(t *testing.T) {
+	var table backend.Table
+	usd := ilp.Asset{Code: "USD", Scale: 2}
+	if rate, err := table.Rate(usd, usd); !rate.IsZero() || !errors.Is(err, backend.ErrNoRate) {
+		t.Errorf("%v, %v", rate, err)
+	}
+}
+
+// Codes of any length and content are told apart: none is taken for another.
+func TestTableTellsCodesApart(t *testing.T) {
+	codes := []string{"", "A", "AA", "A\x00", "\x00A", "\x00", "\x00\x00", "ABCDEFG", "ABCDEFGH", "ABCDEFGI", "\bABCDEF", "LONGCODE1", "LONGCODE2"}
+	prices := make(map[string]backend.Ratio)
+	for i, code := range codes {
+		price, err := backend.NewRatio(uint64(i)+1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prices[code] = price
+	}
+	table, err := backend.NewTable(prices, backend.MustParseRatio("1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		for _, from := range codes {
+			for _, to := range codes {
+				rate, err := table.Rate(ilp.Asset{Code: from}, ilp.Asset{Code: to})
+				if want := prices[from].Mul(prices[to].Inv()); err != nil || rate != want {
+					t.Errorf("%q to %q: %v, %v; want %v", from, to, rate, err, want)
+				}
+			}
+		}
+		for _, unknown := range []string{"B", "LONGCODE3", "A\x00\x00"} {
+			if rate, err := table.Rate(ilp.Asset{Code: unknown}, ilp.Asset{Code: "LONGCODE4"}); err == nil {
+				t.Errorf("%q has the rate %v", unknown, rate)
+			}
+		}
+	}
+}
+
 func TestNewTableRefuses(t *testing.T) {
 	one := backend.MustParseRatio("1")
 	tests := []struct {

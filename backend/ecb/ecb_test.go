@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,23 +63,33 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// answer is a client whose requests are all answered with what document
-// returns, without a network.
-type answer func() (string, error)
-
-func (f answer) RoundTrip(r *http.Request) (*http.Response, error) {
-	document, err := f()
-	if err != nil {
-		return nil, err
-	}
-	return &http.Response{StatusCode: http.StatusOK, Header: make(http.Header), Body: io.NopCloser(strings.NewReader(document)), Request: r}, nil
+// site answers all requests with the same document or error, without a
+// network.
+type site struct {
+	mu       sync.Mutex
+	document string
+	err      error
 }
 
-// started is a backend that works on document in a bubble, until the test is
-// over. Its clock is in November 2026.
-func started(t *testing.T, opts ecb.Options, document answer) *ecb.Backend {
+func (s *site) set(document string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.document, s.err = document, err
+}
+
+func (s *site) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return nil, s.err
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: make(http.Header), Body: io.NopCloser(strings.NewReader(s.document)), Request: r}, nil
+}
+
+// started is a backend that asks the site in a bubble, until the test is over. Its clock is in November 2026.
+func started(t *testing.T, opts ecb.Options, from *site) *ecb.Backend {
 	t.Helper()
-	opts.Client = &http.Client{Transport: document}
+	opts.Client = &http.Client{Transport: from}
 	start := time.Now()
 	opts.Now = func() time.Time { return published.Add(time.Since(start)) }
 	b, err := ecb.New(opts)
@@ -121,7 +132,7 @@ func TestReferenceRouteBuilder(t *testing.T) {
 		{"93", party("USD", 2), party("EUR", 2), 100, 50},
 	}
 	synctest.Test(t, func(t *testing.T) {
-		b := started(t, ecb.Options{Spread: "0.1"}, func() (string, error) { return perEuro("2026-11-24", "1.8", "120"), nil })
+		b := started(t, ecb.Options{Spread: "0.1"}, &site{document: perEuro("2026-11-24", "1.8", "120")})
 		for _, test := range tests {
 			rate, err := b.Rate(test.from, test.to)
 			if err != nil {
@@ -142,14 +153,9 @@ func TestReferenceRouteBuilder(t *testing.T) {
 // all the time; after that they are too old.
 func TestRatesLastOverTheLongestHolidays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down := false
-		b := started(t, ecb.Options{}, func() (string, error) {
-			if down {
-				return "", errors.New("network is unreachable")
-			}
-			return perEuro("2026-11-24", "1.8", "120"), nil
-		})
-		down = true
+		from := &site{document: perEuro("2026-11-24", "1.8", "120")}
+		b := started(t, ecb.Options{}, from)
+		from.set("", errors.New("network is unreachable"))
 		for _, test := range []struct {
 			after time.Duration
 			good  bool
@@ -171,9 +177,9 @@ var start2000 = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 // process.
 func TestNextDayIsFetched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		day, usd := "2026-11-24", "1.8"
-		b := started(t, ecb.Options{}, func() (string, error) { return perEuro(day, usd, "120"), nil })
-		day, usd = "2026-11-25", "1.81"
+		from := &site{document: perEuro("2026-11-24", "1.8", "120")}
+		b := started(t, ecb.Options{}, from)
+		from.set(perEuro("2026-11-25", "1.81", "120"), nil)
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
 		rate, err := b.Rate(party("EUR", 2), party("USD", 2))
@@ -184,7 +190,7 @@ func TestNextDayIsFetched(t *testing.T) {
 		if len(feeds) != 1 || feeds[0].Name != "ecb" || feeds[0].Successes < 20 || feeds[0].Currencies != 2 {
 			t.Errorf("%+v", feeds)
 		}
-		day, usd = "2026-11-26", "2.5"
+		from.set(perEuro("2026-11-26", "2.5", "120"), nil)
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
 		if _, err := b.Rate(party("EUR", 2), party("USD", 2)); !errors.Is(err, backend.ErrNotReady) {
@@ -229,9 +235,10 @@ func TestZeroBackendHasNoRates(t *testing.T) {
 }
 
 func BenchmarkRate(b *testing.B) {
-	document := daily(b)
-	rates, err := ecb.New(ecb.Options{Spread: "0.002", Now: func() time.Time { return published },
-		Client: &http.Client{Transport: answer(func() (string, error) { return document, nil })}})
+	rates, err := ecb.New(ecb.Options{
+		Spread: "0.002", Now: func() time.Time { return published },
+		Client: &http.Client{Transport: &site{document: daily(b)}},
+	})
 	if err != nil {
 		b.Fatal(err)
 	}

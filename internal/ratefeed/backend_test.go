@@ -1,12 +1,12 @@
 package ratefeed_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -64,7 +64,25 @@ type running struct {
 	t    *testing.T
 	b    *ratefeed.Backend
 	stop context.CancelFunc
-	log  *bytes.Buffer // read when all is at rest
+	log  *journal
+}
+
+// journal is a log that is read while it is written.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }
 
 // run starts a backend with feeds that are fetched each minute and trusted for
@@ -74,8 +92,8 @@ func run(t *testing.T, feeds ...ratefeed.Feed) *running {
 	for i := range feeds {
 		feeds[i] = feeds[i].Or(time.Minute, 5*time.Minute)
 	}
-	var log bytes.Buffer
-	logger := slog.New(slog.NewTextHandler(&log, nil))
+	log := new(journal)
+	logger := slog.New(slog.NewTextHandler(log, nil))
 	b, err := ratefeed.New(ratefeed.Options{Name: "test", Feeds: feeds, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +109,7 @@ func run(t *testing.T, feeds ...ratefeed.Feed) *running {
 	})
 	t.Cleanup(stop)
 	synctest.Wait()
-	return &running{t, b, stop, &log}
+	return &running{t, b, stop, log}
 }
 
 // pass lets time go by.
@@ -395,5 +413,48 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 			r.want("USD", "EUR", "0.9")
 			r.logged(says, 1)
 		})
+	}
+}
+
+// Packets see one table or the other, never half of each, and wait for
+// nothing, while rates change under them.
+func TestRateWhileRatesChange(t *testing.T) {
+	first, second := map[string]string{"USD": "0.5", "JPY": "0.25"}, map[string]string{"USD": "0.52", "JPY": "0.26"}
+	var fetches int // only the feed's goroutine counts
+	b, err := ratefeed.New(ratefeed.Options{Name: "test", Feeds: []ratefeed.Feed{{
+		Name: "s", Base: "EUR", Refresh: time.Microsecond, MaxAge: 1000 * time.Hour,
+		Fetch: func(ctx context.Context) (ratefeed.Quotes, error) {
+			s := &source{base: "EUR", prices: first}
+			if fetches++; fetches%2 == 0 {
+				s.prices = second
+			}
+			return s.fetch(ctx)
+		},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	two := backend.MustParseRatio("2")
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() {
+			for b.Feeds()[0].Successes < 300 {
+				rate, err := b.Rate(asset("USD"), asset("JPY"))
+				if err == nil && rate != two || err != nil && !errors.Is(err, backend.ErrNotReady) {
+					t.Errorf("%v, %v; want 2", rate, err)
+					return
+				}
+				runtime.Gosched()
+			}
+		})
+	}
+	callers.Wait()
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

@@ -1,7 +1,6 @@
 package ratefeed_test
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -167,8 +166,3 @@ func (e endless) Read(p []byte) (int, error) {
 }
 
 var _ io.Reader = endless{}
-
-// perEuro is a daily file with one rate.
-func perEuro(date, currency, rate string) string {
-	return envelope(fmt.Sprintf(`<Cube time="%s"><Cube currency="%s" rate="%s"/></Cube>`, date, currency, rate))
-}

@@ -192,6 +192,9 @@ func (f *feed) check(quotes Quotes, now time.Time) error {
 func (f *feed) quote(code string, price backend.Ratio) {
 	at := f.published()
 	last, ok := f.quotes[code]
+	if !ok && len(f.quotes) >= 2*maxCurrencies {
+		return // a source that makes up new ones all the time
+	}
 	if !ok || f.old(last, f.fetched) || f.near(last.price, price) {
 		if ok && last.doubt != nil {
 			f.logger.Info("the doubt about a rate is over", slog.String("currency", code), decimal("rate", price))
