@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/interledger-go/connector/backend"
+	"github.com/interledger-go/connector/backend/backendtest"
 	"github.com/interledger-go/connector/ilp"
 )
 
@@ -72,6 +73,21 @@ func TestWithSpreads(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestWithSpreadsConformance(t *testing.T) {
+	one := backend.MustParseRatio("1")
+	dollars := of("alice", "USD")
+	dollars.Asset.Scale = 2
+	backendtest.Run(t, backendtest.Options{
+		New: func(t testing.TB) backend.Backend { return spreadBackend(t) },
+		Pairs: []backendtest.Pair{
+			{Source: dollars, Destination: of("bob", "USD"), Want: one.Scale(2, 9).Mul(backend.MustParseRatio("0.9995"))},
+			{Source: of("bob", "USD"), Destination: dollars, Want: one.Scale(9, 2).Mul(backend.MustParseRatio("0.998"))},
+			{Source: dollars, Destination: of("bob", "JPY")},
+		},
+		Missing: []backendtest.Pair{{Source: dollars, Destination: of("bob", "XRP")}},
+	})
 }
 
 func TestWithSpreadsOfNoRate(t *testing.T) {

@@ -35,7 +35,7 @@ func wideRatio(t *testing.T, rng *rand.Rand) backend.Ratio {
 func TestApplyWideAgainstBigIntegers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	fits := 0
-	for range 200_000 {
+	for range 40_000 {
 		r, amount := wideRatio(t, rng), word(rng)
 		got, ok := r.Apply(amount)
 		want, wantOK := oracle(r, amount)
@@ -46,7 +46,7 @@ func TestApplyWideAgainstBigIntegers(t *testing.T) {
 			fits++
 		}
 	}
-	if fits < 50_000 {
+	if fits < 10_000 {
 		t.Fatalf("only %d results that say something", fits)
 	}
 }

@@ -13,7 +13,7 @@
 // feed is measured in it too, or has a price of an earlier feed: an XRP price
 // in dollars becomes one in euros by the euro price of the dollar, and is
 // there only as long as that one is. A currency that two feeds quote has the
-// earlier feed's price.
+// earlier feed's price, while that is good.
 //
 // # Trust
 //
