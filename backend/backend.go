@@ -80,6 +80,35 @@ var (
 	ErrNotReady error = &noRate{"backend: no rate available at the moment"}
 )
 
+// NoRateError says which currency a backend has no rate for, in the words of
+// the reference. It wraps ErrNoRate, or ErrNotReady if waiting may help.
+type NoRateError struct {
+	// Currency is the asset code without a rate.
+	Currency string
+	// Reason says why, if there is more to say.
+	Reason string
+	// Temporary says that there may be a rate later.
+	Temporary bool
+}
+
+// Error returns "no rate available. currency=XRP", and the reason after a
+// colon.
+func (e *NoRateError) Error() string {
+	text := "no rate available. currency=" + e.Currency
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	return text
+}
+
+// Unwrap returns ErrNotReady if e is temporary, else ErrNoRate.
+func (e *NoRateError) Unwrap() error {
+	if e.Temporary {
+		return ErrNotReady
+	}
+	return ErrNoRate
+}
+
 // noRate is an error of its own that errors.Is also finds to be ErrNoRate.
 type noRate struct{ text string }
 

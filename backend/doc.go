@@ -24,13 +24,15 @@
 //   - Rate is called for each packet, concurrently, on the path of the
 //     packet. It reads memory: no I/O, no waiting, no lock that anything slow
 //     is done under, and no allocation when it succeeds. Swap a whole table
-//     of rates through an atomic pointer.
+//     of rates through an atomic pointer: [Table] is one that turns prices
+//     into rates.
 //   - A rate is never zero. A pair that has none gets the zero Ratio and an
 //     error that wraps [ErrNoRate], or [ErrNotReady] if it will have one
 //     later.
 //   - The rate is per smallest unit. One dollar at scale 2 is 100 units, at
 //     scale 9 it is 1,000,000,000: [Ratio.Scale] puts the difference in.
-//   - The rate includes the spread: [AfterSpread] reads one.
+//   - The rate includes the spread: [AfterSpread] reads one. Spreads by pair
+//     and by account need nothing of the backend; [WithSpreads] takes them.
 //   - Round trips make no money: rate(a, b) × rate(b, a) is at most 1.
 //     Otherwise whoever holds both accounts pumps the connector dry.
 //   - Do not serve a rate that you no longer vouch for. An old rate is a free
@@ -39,5 +41,7 @@
 //     the connector owns. A backend starts none of its own.
 //
 // Abilities beyond the contract are optional interfaces, asserted once when
-// the connector is made: [Runner] and [Observer].
+// the connector is made: [Runner] and [Observer]. A backend that wraps another
+// hands on those that the inner one has. [Feeder] is for metrics and
+// operators.
 package backend

@@ -1,0 +1,4 @@
+package httprates
+
+// Parse reads a document.
+var Parse = parse
