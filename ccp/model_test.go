@@ -178,10 +178,18 @@ func (w *world) want() map[string]string {
 	return want
 }
 
+// reset is a link that is lost and comes back.
 func (w *world) reset() {
 	w.teacher.linkDown(w.now)
 	w.learner.linkDown(w.now)
 	w.learner.linkUp(w.now)
+}
+
+// resetCleanly is one that takes with it what was under way, as a socket does.
+// The reference never recovers from a Control of a former link.
+func (w *world) resetCleanly() {
+	w.queue = nil
+	w.reset()
 }
 
 // live runs chaos for a while, then peace, and compares.
@@ -271,7 +279,7 @@ func TestModelReferenceReceiver(t *testing.T) {
 	worlds(t, func(w *world) {
 		w.teacher = w.sender()
 		w.learner = &referenceReceiver{own: "test.bob"}
-		w.live([]func(){w.reset})
+		w.live([]func(){w.resetCleanly})
 	})
 }
 
@@ -281,7 +289,7 @@ func TestModelReferenceSender(t *testing.T) {
 	worlds(t, func(w *world) {
 		w.teacher = &referenceSender{w: w}
 		w.learner = w.receiver()
-		w.live([]func(){w.reset})
+		w.live([]func(){w.resetCleanly})
 	})
 }
 

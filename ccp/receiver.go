@@ -26,7 +26,8 @@ type ReceiverOptions struct {
 	// MaxRoutes is how many routes the peer may teach; 0 means
 	// DefaultMaxRoutes. Past it new prefixes are refused, and those that are
 	// known stay. It bounds memory as well: to 1 KiB for each of the routes,
-	// however long their paths are.
+	// however long their paths are, and twice that while a new table of the
+	// peer replaces the former one.
 	MaxRoutes int
 	// MinHoldDown and MaxHoldDown bound the hold-down that the peer sets. 0
 	// means DefaultHoldDown, with which a peer of the default heartbeat never
@@ -126,8 +127,12 @@ func (r *Receiver) SetAddress(now time.Time, own, within ilp.Address) []Change {
 }
 
 // LinkUp asks the peer for its routes, a little later if the link has come and
-// gone too often. If the link was up it asks again.
+// gone too often. If the link was up, and the peer has been asked, it asks
+// again at once.
 func (r *Receiver) LinkUp(now time.Time) {
+	if r.up && !r.asked {
+		return
+	}
 	r.want, r.failures, r.earliest = true, 0, now
 	if r.up {
 		return
@@ -153,7 +158,7 @@ func (r *Receiver) LinkDown(now time.Time) []Change {
 func (r *Receiver) HandleUpdate(now time.Time, p *ilp.Prepare) ([]Change, ilp.Reply) {
 	u, err := ParseUpdate(p, now)
 	if u == nil {
-		r.counts.Malformed++
+		r.counts.Rejected++
 		return nil, asReject(err)
 	}
 	if !r.up {
@@ -358,9 +363,13 @@ type ReceiverStatus struct {
 	Expiry time.Time
 
 	// The rest counts since the receiver was made.
-	Updates, Malformed, Stale, Gaps uint64
-	NewTables, Expiries             uint64
-	Controls, FailedControls        uint64
+	//
+	// Rejected updates are those that were answered with a Reject for what
+	// they are; Stale ones told nothing new; Gaps did not follow on what was
+	// known.
+	Updates, Rejected, Stale, Gaps uint64
+	NewTables, Expiries            uint64
+	Controls, FailedControls       uint64
 	// Refused counts routes that were not learnt, by Refusal.
 	Refused Refusals
 	// ForeignPaths counts routes whose path did not begin with the speaker,

@@ -459,7 +459,7 @@ func TestReceiverHandleUpdate(t *testing.T) {
 	}
 	changes, reply := r.HandleUpdate(start, &p)
 	equal(t, said(changes), []string{"+test.a"})
-	if ccp.OutcomeOf(reply, nil) != ccp.Fulfilled || r.Status().Malformed != 3 {
+	if ccp.OutcomeOf(reply, nil) != ccp.Fulfilled || r.Status().Rejected != 3 {
 		t.Errorf("%v, %+v", reply, r.Status())
 	}
 }
@@ -488,6 +488,10 @@ func TestReceiverDamped(t *testing.T) {
 			t.Errorf("after %d losses it asks after %v, before after %v", i+1, wait, last)
 		}
 		last = wait
+		r.LinkUp(at) // said twice
+		if got := r.Deadline().Sub(at); got != wait {
+			t.Errorf("now it asks after %v", got)
+		}
 		if i > 0 {
 			// What the peer says before it is asked anew is not learnt.
 			equal(t, said(r.Apply(at, news(0, 1, by("test.a")))), nil)

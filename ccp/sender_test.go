@@ -365,3 +365,17 @@ func TestSenderHandleControl(t *testing.T) {
 		t.Errorf("the answer is %v", reply)
 	}
 }
+
+// A table that is renewed and has nothing to tell any more is told at once.
+func TestSenderFollowsRenewedTable(t *testing.T) {
+	table := big(3)
+	s := newSender(table, usd)
+	at := start.Add(spacing)
+	s.Answered(at, s.Poll(at).Sequence, ccp.Fulfilled)
+	table.SetAddress(addr("g.connie"))
+	s.TableChanged(at)
+	u := update(t, next(t, s, at.Add(spacing), "0-0/0 +0 -0"))
+	if u.TableID == tableID || u.Speaker != addr("g.connie") {
+		t.Errorf("the update is %+v", u)
+	}
+}

@@ -166,7 +166,7 @@ func (t *Table) Set(changes []Best) bool {
 	clear(t.changed)
 	clear(t.covers)
 	t.changed, t.covers = t.changed[:0], t.covers[:0]
-	for _, e := range t.log.compact(t.needed()) {
+	for _, e := range t.log.compact(t.needed) {
 		t.drop(e)
 	}
 	return t.log.current != before
