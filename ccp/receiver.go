@@ -169,7 +169,9 @@ func (r *Receiver) HandleUpdate(now time.Time, p *ilp.Prepare) ([]Change, ilp.Re
 }
 
 // Apply takes an Update that has been decoded without an error. The routes in
-// it belong to r from now on.
+// it belong to r from now on. Until the first Control has been sent since the
+// link came up it does nothing: what the peer says goes on from what it told
+// us before.
 func (r *Receiver) Apply(now time.Time, u *Update) []Change { return r.apply(now, u, nil) }
 
 func (r *Receiver) apply(now time.Time, u *Update, partial *RoutesError) []Change {

@@ -336,7 +336,8 @@ func TestSenderExports(t *testing.T) {
 	}
 }
 
-// js-connector 18: a link that comes back is taught anew, when it asks.
+// js-connector 19: no answer revives a sender whose link is lost. A link that
+// comes back is taught anew, when it asks.
 func TestSenderLinkDown(t *testing.T) {
 	s := newSender(big(200), usd)
 	at := start.Add(spacing)

@@ -138,7 +138,8 @@ func (t *Table) All() iter.Seq[Best] {
 // named once; a prefix that is neither an address nor a scheme is left out. It reports whether there is something to tell; then the host
 // calls TableChanged of every Sender.
 func (t *Table) Set(changes []Best) bool {
-	if uint64(t.log.current)+uint64(len(changes))+uint64(len(t.entries)) > math.MaxUint32 {
+	renewed := uint64(t.log.current)+uint64(len(changes))+uint64(len(t.entries)) > math.MaxUint32
+	if renewed {
 		t.renew()
 	}
 	before := t.log.current
@@ -169,7 +170,7 @@ func (t *Table) Set(changes []Best) bool {
 	for _, e := range t.log.compact(t.needed) {
 		t.drop(e)
 	}
-	return t.log.current != before
+	return renewed || t.log.current != before
 }
 
 // replace puts the route of b into its entry, and notes what that may change.

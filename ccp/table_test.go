@@ -200,6 +200,10 @@ func TestTableRenewsBeforeEpochsEnd(t *testing.T) {
 	if entries, places, _ := table.Entries(); entries != 2 || places != 2 {
 		t.Errorf("%d entries, %d places", entries, places)
 	}
+	table.Exhaust(math.MaxUint32)
+	if !table.Set(nil) {
+		t.Error("a table that has been renewed has nothing to tell")
+	}
 }
 
 // What our address covers changes with it.
