@@ -55,8 +55,8 @@ type Change struct {
 // known, when the peer falls silent, or when the question failed.
 //
 // When the peer begins a new table, the routes of the former one stay until
-// the new one is complete, or the hold-down has passed: a route that is in
-// both does not flap.
+// the new one is complete, or has not grown for as long as the hold-down: a
+// route that is in both does not flap.
 //
 // It is not safe for concurrent use.
 type Receiver struct {
@@ -191,6 +191,9 @@ func (r *Receiver) apply(now time.Time, u *Update, partial *RoutesError) []Chang
 		r.expiry = later(r.expiry, hold)
 	default:
 		r.learn(u, partial)
+		if r.former != nil && u.ToEpoch > r.epoch {
+			r.formerExpiry = later(r.formerExpiry, hold) // the new table grows
+		}
 		r.epoch, r.gaps = u.ToEpoch, 0
 		r.expiry = later(r.expiry, hold)
 		if r.epoch >= u.CurrentEpoch {

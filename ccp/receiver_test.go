@@ -264,6 +264,20 @@ func TestReceiverNewTable(t *testing.T) {
 		changes, _ := r.Poll(start.Add(ccp.DefaultHoldDown))
 		equal(t, said(changes), []string{"-test.a", "-test.b"})
 	})
+	t.Run("slowly", func(t *testing.T) {
+		r := newReceiver(t)
+		r.Apply(start, news(0, 2, by("test.a"), by("test.b")))
+		at := start
+		for i := range uint32(20) {
+			equal(t, said(r.Apply(at, fresh(i, i+1, 22))), nil)
+			at = at.Add(30 * time.Second)
+			if changes, m := r.Poll(at); changes != nil || m != nil {
+				t.Fatalf("at %v: %v", at.Sub(start), said(changes))
+			}
+		}
+		equal(t, said(r.Apply(at, fresh(20, 21, 22, by("test.a")))), nil)
+		equal(t, said(r.Apply(at, fresh(21, 22, 22))), []string{"-test.b"})
+	})
 	t.Run("one after the other", func(t *testing.T) {
 		r := newReceiver(t)
 		for i := range 100 { // each forgets the one before the last

@@ -65,7 +65,7 @@ type Sender struct {
 
 	sequence uint64
 	out      *sent     // the update that is not answered
-	lastSent time.Time // zero: nothing since the peer asked
+	lastSent time.Time // zero: nothing yet
 	due      time.Time // when an update is to leave, whatever is in it; zero: none is
 	failures int       // in a row
 	retry    time.Time // if there are failures
