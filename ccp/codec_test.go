@@ -140,6 +140,18 @@ func TestDecodeLeavesOutMalformedRoutes(t *testing.T) {
 	}
 }
 
+// Thousands of malformed addresses in one packet are no accident.
+func TestDecodeRefusesNothingButMalformedRoutes(t *testing.T) {
+	var u ccp.Update
+	for n, partial := range map[int]bool{1000: true, 1001: false, 30_000: false} {
+		err := u.Decode(raw("test.s", nil, make([]string, n)...))
+		if _, ok := errors.AsType[*ccp.RoutesError](err); ok != partial || !errors.Is(err, ilp.ErrInvalidAddress) {
+			t.Errorf("%d malformed withdrawals: %T %v", n, err, err)
+		}
+	}
+	equal(t, u.NewRoutes, nil)
+}
+
 // OER-12: what a count promises costs nothing before it is there.
 func TestDecodeAllocatesNothingForPromises(t *testing.T) {
 	head := raw("test.s", nil)

@@ -4,7 +4,9 @@ package ccp
 func (t *Table) Exhaust(epochs uint32) {
 	for i := range t.log.slots {
 		t.log.slots[i].epoch += epochs - t.log.current
-		t.log.slots[i].entry.epoch += epochs - t.log.current
+	}
+	for e := range t.ordered.all() {
+		e.epoch += epochs - t.log.current
 	}
 	t.log.current = epochs
 }

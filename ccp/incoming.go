@@ -56,13 +56,14 @@ func (r *Receiver) changes() []Change {
 // put learns a route; false if the peer has too many.
 func (r *Receiver) put(route *Route) bool {
 	prefix := route.Prefix
-	present := r.routes[prefix]
-	before := present
+	present, before := r.routes[prefix], r.known(prefix)
+	// What is out there already stays so, also if it was withdrawn a moment
+	// ago.
 	if before == nil {
-		before = r.former[prefix]
+		before = r.touched[prefix]
 	}
 	if before.same(route) {
-		route = before // what is out there already
+		route = before
 	}
 	size := r.size + cost(route)
 	if present != nil {

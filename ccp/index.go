@@ -1,9 +1,9 @@
 package ccp
 
 import (
-	"cmp"
 	"iter"
 	"slices"
+	"strings"
 )
 
 // index keeps entries in the order of their prefixes, so that those below a
@@ -17,7 +17,7 @@ type index struct {
 // chunkSize is the length at which a chunk is cut in two.
 const chunkSize = 512
 
-func byPrefix(e *entry, prefix string) int { return cmp.Compare(e.prefix, prefix) }
+func byPrefix(e *entry, prefix string) int { return strings.Compare(e.prefix, prefix) }
 
 // find gives the place of the first entry that is not before prefix: in the
 // last chunk, behind its end, if there is none.

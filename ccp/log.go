@@ -71,9 +71,10 @@ const (
 )
 
 // compact removes the places that do not count, if there are many, and the
-// oldest tombstones, if there are too many. Those from the epoch needed on are
-// awaited by a peer, and kept for longer. It gives the entries that it forgot.
-func (l *log) compact(needed uint32) (forgotten []*entry) {
+// oldest tombstones, if there are too many. Those from the epoch that needed
+// gives are awaited by a peer, and kept for longer. It gives the entries that
+// it forgot.
+func (l *log) compact(needed func() uint32) (forgotten []*entry) {
 	limit := max(keptTombstones, l.live-l.dead)
 	excess, hard := 0, 0
 	if l.dead > limit {
@@ -85,12 +86,13 @@ func (l *log) compact(needed uint32) (forgotten []*entry) {
 	}
 	// A pass takes as long as the log is, and may find nothing to remove.
 	l.next = uint64(l.current) + uint64(len(l.slots)/4+64)
+	awaited := needed()
 	kept := l.slots[:0]
 	for _, s := range l.slots {
 		if !s.holds() {
 			continue
 		}
-		if s.entry.tombstone && excess > 0 && (s.epoch < needed || hard > 0) {
+		if s.entry.tombstone && excess > 0 && (s.epoch < awaited || hard > 0) {
 			l.floor = s.epoch + 1
 			l.forget(s.entry)
 			forgotten = append(forgotten, s.entry)

@@ -26,7 +26,8 @@ type ReceiverOptions struct {
 	// MaxRoutes is how many routes the peer may teach; 0 means
 	// DefaultMaxRoutes. Past it new prefixes are refused, and those that are
 	// known stay. It bounds memory as well: to 1 KiB for each of the routes,
-	// however long their paths are.
+	// however long their paths are, and twice that while a new table of the
+	// peer replaces the former one.
 	MaxRoutes int
 	// MinHoldDown and MaxHoldDown bound the hold-down that the peer sets. 0
 	// means DefaultHoldDown, with which a peer of the default heartbeat never
@@ -54,8 +55,8 @@ type Change struct {
 // known, when the peer falls silent, or when the question failed.
 //
 // When the peer begins a new table, the routes of the former one stay until
-// the new one is complete, or the hold-down has passed: a route that is in
-// both does not flap.
+// the new one is complete, or has not grown for as long as the hold-down: a
+// route that is in both does not flap.
 //
 // It is not safe for concurrent use.
 type Receiver struct {
@@ -126,8 +127,12 @@ func (r *Receiver) SetAddress(now time.Time, own, within ilp.Address) []Change {
 }
 
 // LinkUp asks the peer for its routes, a little later if the link has come and
-// gone too often. If the link was up it asks again.
+// gone too often. If the link was up, and the peer has been asked, it asks
+// again at once.
 func (r *Receiver) LinkUp(now time.Time) {
+	if r.up && !r.asked {
+		return
+	}
 	r.want, r.failures, r.earliest = true, 0, now
 	if r.up {
 		return
@@ -153,7 +158,7 @@ func (r *Receiver) LinkDown(now time.Time) []Change {
 func (r *Receiver) HandleUpdate(now time.Time, p *ilp.Prepare) ([]Change, ilp.Reply) {
 	u, err := ParseUpdate(p, now)
 	if u == nil {
-		r.counts.Malformed++
+		r.counts.Rejected++
 		return nil, asReject(err)
 	}
 	if !r.up {
@@ -164,11 +169,13 @@ func (r *Receiver) HandleUpdate(now time.Time, p *ilp.Prepare) ([]Change, ilp.Re
 }
 
 // Apply takes an Update that has been decoded without an error. The routes in
-// it belong to r from now on.
+// it belong to r from now on. Until the first Control has been sent since the
+// link came up it does nothing: what the peer says goes on from what it told
+// us before.
 func (r *Receiver) Apply(now time.Time, u *Update) []Change { return r.apply(now, u, nil) }
 
 func (r *Receiver) apply(now time.Time, u *Update, partial *RoutesError) []Change {
-	if !r.asked {
+	if !r.up || !r.asked {
 		return nil // the peer does not know yet that it starts over
 	}
 	r.counts.Updates++
@@ -184,6 +191,9 @@ func (r *Receiver) apply(now time.Time, u *Update, partial *RoutesError) []Chang
 		r.expiry = later(r.expiry, hold)
 	default:
 		r.learn(u, partial)
+		if r.former != nil && u.ToEpoch > r.epoch {
+			r.formerExpiry = later(r.formerExpiry, hold) // the new table grows
+		}
 		r.epoch, r.gaps = u.ToEpoch, 0
 		r.expiry = later(r.expiry, hold)
 		if r.epoch >= u.CurrentEpoch {
@@ -358,9 +368,13 @@ type ReceiverStatus struct {
 	Expiry time.Time
 
 	// The rest counts since the receiver was made.
-	Updates, Malformed, Stale, Gaps uint64
-	NewTables, Expiries             uint64
-	Controls, FailedControls        uint64
+	//
+	// Rejected updates are those that were answered with a Reject for what
+	// they are; Stale ones told nothing new; Gaps did not follow on what was
+	// known.
+	Updates, Rejected, Stale, Gaps uint64
+	NewTables, Expiries            uint64
+	Controls, FailedControls       uint64
 	// Refused counts routes that were not learnt, by Refusal.
 	Refused Refusals
 	// ForeignPaths counts routes whose path did not begin with the speaker,

@@ -65,7 +65,7 @@ type Sender struct {
 
 	sequence uint64
 	out      *sent     // the update that is not answered
-	lastSent time.Time // zero: nothing since the peer asked
+	lastSent time.Time // zero: nothing yet
 	due      time.Time // when an update is to leave, whatever is in it; zero: none is
 	failures int       // in a row
 	retry    time.Time // if there are failures
@@ -144,11 +144,14 @@ func later(a, b time.Time) time.Time {
 
 // follow takes note that the table has been renewed: the peer knows nothing of
 // the new one.
-func (s *Sender) follow() {
-	if t := s.o.Table; s.tableID != t.id {
-		s.id, s.tableID = t.id, t.id
-		s.epoch, s.base, s.out = 0, 0, nil
+func (s *Sender) follow() (renewed bool) {
+	t := s.o.Table
+	if s.tableID == t.id {
+		return false
 	}
+	s.id, s.tableID = t.id, t.id
+	s.epoch, s.base, s.out = 0, 0, nil
+	return true
 }
 
 // startOver teaches the whole table again. The same id will do only if every
@@ -179,8 +182,13 @@ func (s *Sender) LinkDown(time.Time) { s.stop() }
 
 // TableChanged says that the table has something new to tell.
 func (s *Sender) TableChanged(now time.Time) {
-	s.follow()
-	if s.mode == Sync && s.epoch != s.o.Table.log.current && s.due.IsZero() {
+	news := s.follow()
+	told := s.epoch
+	if s.out != nil {
+		told = s.out.to
+	}
+	news = news || told != s.o.Table.log.current
+	if s.mode == Sync && news && s.due.IsZero() {
 		s.due = now.Add(s.o.Spacing)
 	}
 }

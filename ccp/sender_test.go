@@ -336,7 +336,8 @@ func TestSenderExports(t *testing.T) {
 	}
 }
 
-// js-connector 18: a link that comes back is taught anew, when it asks.
+// js-connector 19: no answer revives a sender whose link is lost. A link that
+// comes back is taught anew, when it asks.
 func TestSenderLinkDown(t *testing.T) {
 	s := newSender(big(200), usd)
 	at := start.Add(spacing)
@@ -363,5 +364,19 @@ func TestSenderHandleControl(t *testing.T) {
 	}
 	if reply := s.HandleControl(start, &p); ccp.OutcomeOf(reply, nil) != ccp.Fulfilled || s.Status().Mode != ccp.Sync {
 		t.Errorf("the answer is %v", reply)
+	}
+}
+
+// A table that is renewed and has nothing to tell any more is told at once.
+func TestSenderFollowsRenewedTable(t *testing.T) {
+	table := big(3)
+	s := newSender(table, usd)
+	at := start.Add(spacing)
+	s.Answered(at, s.Poll(at).Sequence, ccp.Fulfilled)
+	table.SetAddress(addr("g.connie"))
+	s.TableChanged(at)
+	u := update(t, next(t, s, at.Add(spacing), "0-0/0 +0 -0"))
+	if u.TableID == tableID || u.Speaker != addr("g.connie") {
+		t.Errorf("the update is %+v", u)
 	}
 }

@@ -138,7 +138,8 @@ func (t *Table) All() iter.Seq[Best] {
 // named once; a prefix that is neither an address nor a scheme is left out. It reports whether there is something to tell; then the host
 // calls TableChanged of every Sender.
 func (t *Table) Set(changes []Best) bool {
-	if uint64(t.log.current)+uint64(len(changes))+uint64(len(t.entries)) > math.MaxUint32 {
+	renewed := uint64(t.log.current)+uint64(len(changes))+uint64(len(t.entries)) > math.MaxUint32
+	if renewed {
 		t.renew()
 	}
 	before := t.log.current
@@ -166,10 +167,10 @@ func (t *Table) Set(changes []Best) bool {
 	clear(t.changed)
 	clear(t.covers)
 	t.changed, t.covers = t.changed[:0], t.covers[:0]
-	for _, e := range t.log.compact(t.needed()) {
+	for _, e := range t.log.compact(t.needed) {
 		t.drop(e)
 	}
-	return t.log.current != before
+	return renewed || t.log.current != before
 }
 
 // replace puts the route of b into its entry, and notes what that may change.
@@ -223,7 +224,11 @@ const maxRouteSize = ilp.MaxDataLength / 4
 
 // size is the number of bytes that the route takes in an update.
 func (t *Table) size(e *entry) int {
-	return oer.OctetsSize(len(e.prefix)) + oer.OctetsSize(len(t.address)) + pathSize(e.route.Path) + minRouteSize + 4
+	count := 2 // the number of hops
+	if len(e.route.Path) >= 255 {
+		count = 3
+	}
+	return oer.OctetsSize(len(e.prefix)) + count + oer.OctetsSize(len(t.address)) + pathSize(e.route.Path) + len(Auth{}) + 2
 }
 
 // rank is how good a route below must be not to be made superfluous by e:

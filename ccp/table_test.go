@@ -2,11 +2,15 @@ package ccp_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/ccp"
 )
 
@@ -196,6 +200,10 @@ func TestTableRenewsBeforeEpochsEnd(t *testing.T) {
 	if entries, places, _ := table.Entries(); entries != 2 || places != 2 {
 		t.Errorf("%d entries, %d places", entries, places)
 	}
+	table.Exhaust(math.MaxUint32)
+	if !table.Set(nil) {
+		t.Error("a table that has been renewed has nothing to tell")
+	}
 }
 
 // What our address covers changes with it.
@@ -223,4 +231,105 @@ func TestTableWithoutAddress(t *testing.T) {
 	sender.TableChanged(start)
 	u := update(t, sender.Poll(start.Add(ccp.DefaultSpacing)))
 	equal(t, prefixes(u.NewRoutes), []string{"test.a"})
+}
+
+// mustTell works out what a table must tell, from all routes that there are.
+func mustTell(routes map[string]ccp.Best) (prefixes []string) {
+	below := func(prefix, of string) bool { return strings.HasPrefix(prefix, of+".") }
+	eligible := func(b ccp.Best) bool {
+		return below(b.Prefix, "test") && !(below(b.Prefix, "test.connie") && len(b.Route.Path) == 0)
+	}
+	worth := func(n ccp.Neighbor) int {
+		if n.ID == "" {
+			return 3
+		}
+		return map[account.Relation]int{account.Parent: 0, account.Peer: 1, account.Child: 2}[n.Relation]
+	}
+	for prefix, b := range routes {
+		tell := eligible(b)
+		for i := range prefix {
+			if prefix[i] != '.' {
+				continue
+			}
+			if c, ok := routes[prefix[:i]]; ok && eligible(c) && c.NextHop.ID != "" && worth(c.NextHop) >= worth(b.NextHop) {
+				tell = false
+			}
+		}
+		if tell {
+			prefixes = append(prefixes, prefix)
+		}
+	}
+	slices.Sort(prefixes)
+	return prefixes
+}
+
+// Whatever changes, in whatever batches, the table tells what the rules say,
+// and the log says how it came about.
+func TestTableModel(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	table := newTable()
+	routes, logged := make(map[string]ccp.Best), make(map[string]*ccp.Route)
+	reader := newSender(table, neighbor("reader", account.Child))
+	at := start
+	for step := range 120 {
+		var changes []ccp.Best
+		seen := make(map[string]bool)
+		size := 1 + random.IntN(8)
+		if step%40 == 0 {
+			size = 1500 // more than a chunk of the index
+		}
+		for range size {
+			prefix := []string{"test", "test", "test", "g", "test.connie"}[random.IntN(5)]
+			for range random.IntN(5) {
+				prefix += []string{".a", ".a-", ".a~", ".b", ".A", ".0"}[random.IntN(6)]
+			}
+			if seen[prefix] {
+				continue
+			}
+			seen[prefix] = true
+			b := none(prefix)
+			if delete(routes, prefix); random.IntN(5) > 1 {
+				b = best(prefix, modelNeighbors[random.IntN(len(modelNeighbors))], []string{"test.h1", "test.h2"}[:random.IntN(3)]...)
+				routes[prefix] = b
+			}
+			changes = append(changes, b)
+		}
+		table.Set(changes)
+		want := mustTell(routes)
+		equal(t, announced(table), want)
+		if table.Len() != len(want) {
+			t.Errorf("Len = %d, want %d", table.Len(), len(want))
+		}
+		// What the log has told adds up to the same.
+		reader.TableChanged(at)
+		for at = at.Add(time.Minute); ; {
+			m := reader.Poll(at)
+			if m == nil {
+				break
+			}
+			u := update(t, m)
+			for _, prefix := range u.WithdrawnRoutes {
+				delete(logged, prefix)
+			}
+			for _, r := range u.NewRoutes {
+				logged[r.Prefix] = r
+			}
+			reader.Answered(at, m.Sequence, ccp.Fulfilled)
+		}
+		equal(t, slices.Sorted(maps.Keys(logged)), want)
+		for prefix, r := range logged {
+			if b, _ := table.Get(prefix); !slices.Equal(r.Path[1:], b.Route.Path) {
+				t.Errorf("step %d: the log has an old path to %s", step, prefix)
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("at step %d", step)
+		}
+	}
+	entries, places, indexed := table.Entries()
+	if entries != indexed || places < table.Len() {
+		t.Errorf("%d entries, %d in order, %d places in the log", entries, indexed, places)
+	}
 }

@@ -39,6 +39,11 @@ const (
 	minPropertySize = 1 + 2 + 1
 )
 
+// maxMalformed is how many malformed routes an update may have and still be
+// used. Only withdrawals can be more, and only in bad faith: finding out what
+// is wrong with each costs time.
+const maxMalformed = 1000
+
 const maxHoldDown = math.MaxUint32 * time.Millisecond
 
 var _ encoding.BinaryAppender = (*Update)(nil)
@@ -111,7 +116,8 @@ func appendHops(dst []byte, path []ilp.Address) []byte {
 // RoutesError says that an update is well-formed but for addresses in some of
 // its routes. Of such an update [Update.Decode] gives all the rest, so that
 // one bad prefix, which may come from far away, does not cost a peer all its
-// routes. Who wants to refuse the whole update takes it as any other error.
+// routes. Who wants to refuse the whole update takes it as any other error. An
+// update with more than a thousand such routes is refused altogether.
 type RoutesError struct {
 	// Malformed is the number of routes and withdrawals left out.
 	Malformed int
@@ -143,7 +149,8 @@ func (u *Update) Decode(data []byte) error {
 	}
 	*u = got
 	if d.faults.Malformed > 0 {
-		return &d.faults
+		faults := d.faults // which does not keep the data
+		return &faults
 	}
 	return nil
 }
@@ -192,6 +199,9 @@ func (d *decoder) update() (Update, error) {
 			}
 			if err := r.Err(); err != nil {
 				return Update{}, err
+			}
+			if d.faults.Malformed > maxMalformed {
+				return Update{}, d.faults.Err
 			}
 		}
 	}
