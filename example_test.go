@@ -146,6 +146,7 @@ func Example_middleware() {
 	// expire
 	// validateFulfillment
 	// stats
+	// alert
 }
 
 // quiet refuses packets at night.

@@ -29,7 +29,7 @@ var houseRules = []struct {
 	{"store", nil},
 	{"account", []string{"ilp", "plugin"}},
 	{"ledger", []string{"plugin", "store", "account"}},
-	{"middleware", []string{"oer", "ilp", "plugin", "account", "ledger"}},
+	{"middleware", []string{"oer", "ilp", "plugin", "store", "account", "ledger"}},
 
 	// Peer protocols: no sockets, no clocks.
 	{"ildcp", []string{"oer", "ilp", "plugin"}},
@@ -39,7 +39,7 @@ var houseRules = []struct {
 	{"backend/backendtest", []string{"ilp", "backend"}},
 	{"store/storetest", []string{"store"}},
 	{"ledger/ledgertest", []string{"plugin", "store", "account", "ledger"}},
-	{"middleware/middlewaretest", []string{"oer", "ilp", "plugin", "account", "ledger", "middleware", "store/memstore"}},
+	{"middleware/middlewaretest", []string{"oer", "ilp", "plugin", "account", "ledger", "middleware", "store", "store/memstore"}},
 
 	// Drivers know their contract and never one another, nor the connector.
 	{"plugin/*", []string{"oer", "ilp", "plugin", "internal/*"}},

@@ -21,6 +21,7 @@ func Standard() []Middleware {
 		Expire(),
 		ValidateFulfillment(),
 		NewStats(),
+		NewAlerts(AlertsOptions{}),
 	}
 }
 
