@@ -143,6 +143,7 @@ func Example_middleware() {
 	// maxPacketAmount
 	// throughput
 	// balance
+	// deduplicate
 	// expire
 	// validateFulfillment
 	// stats

@@ -17,6 +17,7 @@ func Standard() []Middleware {
 		MaxPacketAmount(),
 		Throughput(),
 		Balance(),
+		Deduplicate(DeduplicateOptions{}),
 		Echo(),
 		Expire(),
 		ValidateFulfillment(),
