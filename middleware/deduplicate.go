@@ -18,7 +18,9 @@ import (
 // condition, to the same address, with the same data, and with an amount that
 // is not larger than the first one's. Their expiry does not count: a copy that
 // is sent later expires later. A larger amount makes another packet of it, as
-// in the reference. Packets to peer.* repeat themselves by nature and pass.
+// in the reference. Two kinds of packets repeat themselves by nature and pass:
+// those to peer.*, and pings under the one condition that everybody can
+// fulfill.
 //
 // # Why a duplicate is not fulfilled
 //
@@ -104,7 +106,7 @@ type deduplicateStage struct{ recent *recentPackets }
 
 // Prepare refuses a duplicate, and remembers any other packet.
 func (s *deduplicateStage) Prepare(_ context.Context, p *Packet) ilp.Reply {
-	if p.Prepare.Destination.Scheme() == "peer" {
+	if p.Prepare.Destination.Scheme() == "peer" || p.Prepare.Condition == pingCondition {
 		return nil
 	}
 	first, found := s.recent.enter(&p.Prepare, p.Received)
@@ -129,5 +131,8 @@ func (s *deduplicateStage) Reply(_ context.Context, p *Packet, reply ilp.Reply) 
 	}
 	return reply
 }
+
+// pingCondition is that of pings in one direction (PING-01).
+var pingCondition = ilp.Fulfillment([]byte("pingpingpingpingpingpingpingping")).Condition()
 
 var errDuplicate = errors.New("the packet was sent to the same account before, or has come back in a loop of routes")

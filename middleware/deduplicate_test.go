@@ -126,13 +126,19 @@ func TestDeduplicateKeepsAccountsApart(t *testing.T) {
 	}
 }
 
-// What an account is asked under peer.* is asked again and again.
-func TestDeduplicatePassesPeerProtocols(t *testing.T) {
-	d := newDeduplicator(t, middleware.DeduplicateOptions{})
-	p := ilp.Prepare{Destination: ilp.MustParseAddress("peer.config"), ExpiresAt: start.Add(time.Second), Condition: ilp.PeerCondition}
-	for range 2 {
-		d.send(p).wantSent(t)
-		d.send(p).wantSent(t).answer(&ilp.Fulfill{})
+// What an account is asked under peer.* is asked again and again, and all
+// pings in one direction are the same packet (PING-01).
+func TestDeduplicatePassesWhatRepeatsItself(t *testing.T) {
+	ping := ilp.Fulfillment([]byte("pingpingpingpingpingpingpingping"))
+	for _, p := range []ilp.Prepare{
+		{Destination: ilp.MustParseAddress("peer.config"), ExpiresAt: start.Add(time.Second), Condition: ilp.PeerCondition},
+		{Destination: ilp.MustParseAddress("test.far"), ExpiresAt: start.Add(time.Second), Condition: ping.Condition()},
+	} {
+		d := newDeduplicator(t, middleware.DeduplicateOptions{})
+		for range 2 {
+			d.send(p).wantSent(t)
+			d.send(p).wantSent(t).answer(&ilp.Fulfill{})
+		}
 	}
 }
 
