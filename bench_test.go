@@ -2,6 +2,7 @@ package connector_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -26,15 +27,12 @@ func BenchmarkForward(b *testing.B) {
 	reply := &ilp.Fulfill{Fulfillment: fulfillment1}
 	sink.answer = func(*ilp.Prepare) ilp.Reply { return reply }
 
-	prepare := &ilp.Prepare{
-		Amount: 1000, ExpiresAt: time.Now().Add(time.Hour).UTC(), Condition: condition1,
-		Destination: ilp.MustParseAddress("test.connie.bob.wallet"), Data: make([]byte, 300),
-	}
+	packets := newPackets(1)
 	ctx := context.Background()
 	answers := &countingReplier{}
 	b.ReportAllocs()
 	for b.Loop() {
-		source.handler.HandlePrepare(ctx, prepare, plugin.NewResponder(answers, 0))
+		source.handler.HandlePrepare(ctx, packets.next(), plugin.NewResponder(answers, 0))
 	}
 	if int(answers.fulfilled) != b.N {
 		b.Fatalf("%d of %d packets were fulfilled", answers.fulfilled, b.N)
@@ -74,16 +72,13 @@ func forwardInFlight(b *testing.B, s store.Store, window int) {
 	sink.answer = func(*ilp.Prepare) ilp.Reply { return reply }
 	n.run()
 
-	prepare := &ilp.Prepare{
-		Amount: 1000, ExpiresAt: time.Now().Add(time.Hour).UTC(), Condition: condition1,
-		Destination: ilp.MustParseAddress("test.connie.bob.wallet"), Data: make([]byte, 300),
-	}
+	packets := newPackets(1 << 14)
 	ctx := context.Background()
 	places := make(places, window)
 	b.ReportAllocs()
 	for b.Loop() {
 		places <- struct{}{}
-		source.handler.HandlePrepare(ctx, prepare, plugin.NewResponder(places, 0))
+		source.handler.HandlePrepare(ctx, packets.next(), plugin.NewResponder(places, 0))
 	}
 	for range window { // all have come back
 		places <- struct{}{}
@@ -91,6 +86,33 @@ func forwardInFlight(b *testing.B, s store.Store, window int) {
 	if got := n.c.Stats()[0].Incoming.Fulfilled.Count; got != uint64(b.N) {
 		b.Fatalf("%d of %d packets were fulfilled", got, b.N)
 	}
+}
+
+// packets makes packets that differ in their data, each of 300 bytes, in
+// memory that is used again.
+type packets struct {
+	prepare ilp.Prepare
+	data    [][]byte
+	made    uint64
+}
+
+// newPackets makes packets of which the latest so many may be in use.
+func newPackets(inUse int) *packets {
+	p := &packets{data: make([][]byte, inUse), prepare: ilp.Prepare{
+		Amount: 1000, ExpiresAt: time.Now().Add(time.Hour).UTC(), Condition: condition1,
+		Destination: ilp.MustParseAddress("test.connie.bob.wallet"),
+	}}
+	for i := range p.data {
+		p.data[i] = make([]byte, 300)
+	}
+	return p
+}
+
+func (p *packets) next() *ilp.Prepare {
+	p.made++
+	p.prepare.Data = p.data[p.made%uint64(len(p.data))]
+	binary.BigEndian.PutUint64(p.prepare.Data, p.made)
+	return &p.prepare
 }
 
 // places is a Replier that frees a place for each answer.

@@ -31,7 +31,8 @@ type Config struct {
 
 	// Ledger keeps the books. nil means a ledger of the connector's own over
 	// Store, for which no other process may use the same Store. One that is
-	// set is run by Run, too.
+	// set is run by Run, too; its maker hands it middleware.ObserveLedger of
+	// Middleware, so that what fails in it becomes an alert.
 	Ledger ledger.Ledger
 
 	// Backend gives the rates between accounts.

@@ -70,8 +70,6 @@ var (
 	ErrDuplicateAccount = errors.New("duplicate account")
 )
 
-var _ middleware.Host = bookkeeper{}
-
 // New makes a connector, or says everything that is wrong with config. It
 // opens nothing and starts nothing: Run does.
 func New(config Config) (*Connector, error) {
@@ -92,7 +90,9 @@ func New(config Config) (*Connector, error) {
 	c.inheritance = inheritance{from: config.InheritFrom, wake: make(chan struct{}, 1)}
 	c.ledger = config.Ledger
 	if c.ledger == nil {
-		c.ledger, err = ledger.NewLocal(ledger.LocalOptions{Store: config.Store, Logger: c.logger, Now: c.now})
+		c.ledger, err = ledger.NewLocal(ledger.LocalOptions{
+			Store: config.Store, Logger: c.logger, Now: c.now, OnEvent: middleware.ObserveLedger(config.Middleware),
+		})
 		if err != nil {
 			return nil, fmt.Errorf("connector: %w", err)
 		}
@@ -232,20 +232,11 @@ func (c *Connector) Run(ctx context.Context) error {
 	// What works in the background goes on until the last packet is answered.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	var background sync.WaitGroup
-	if runner, ok := c.config.Backend.(backend.Runner); ok {
-		background.Go(func() {
-			if err := runner.Run(running); err != nil && running.Err() == nil {
-				c.logger.Error("the backend has stopped", slog.Any("error", err))
-			}
-		})
-	}
-	background.Go(func() { c.router.run(running) })
-	if c.config.Address == "" {
-		background.Go(func() { c.inherit(running) })
-	}
+	background := c.runBackground(running)
+	booking, endBooks := context.WithCancel(running)
+	defer endBooks()
 	books := make(chan error, 1)
-	go func() { books <- c.ledger.Run(running) }()
+	go func() { books <- c.ledger.Run(booking) }()
 
 	err = c.openAll(ctx, links)
 	if err == nil {
@@ -258,9 +249,37 @@ func (c *Connector) Run(ctx context.Context) error {
 		}
 	}
 	err = errors.Join(err, c.stop())
-	cancel()
+	endBooks()
+	err = errors.Join(err, <-books)
+	cancel() // after the ledger, so that nobody misses its last events
 	background.Wait()
-	return errors.Join(err, <-books)
+	return err
+}
+
+// runBackground runs what has something to do in the background: the backend
+// and the middleware, the exchange of routes, the inheritance of the address.
+func (c *Connector) runBackground(ctx context.Context) *sync.WaitGroup {
+	var background sync.WaitGroup
+	begin := func(what string, run func() error) {
+		background.Go(func() {
+			if err := run(); err != nil && ctx.Err() == nil {
+				c.logger.Error(what+" has stopped", slog.Any("error", err))
+			}
+		})
+	}
+	if runner, ok := c.config.Backend.(backend.Runner); ok {
+		begin("the backend", func() error { return runner.Run(ctx) })
+	}
+	for _, m := range c.config.Middleware {
+		if runner, ok := m.(middleware.Runner); ok {
+			begin("middleware "+m.Name(), func() error { return runner.Run(ctx, host{Connector: c}) })
+		}
+	}
+	background.Go(func() { c.router.run(ctx) })
+	if c.config.Address == "" {
+		background.Go(func() { c.inherit(ctx) })
+	}
+	return &background
 }
 
 func (c *Connector) start() ([]*link, error) {

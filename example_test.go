@@ -143,9 +143,11 @@ func Example_middleware() {
 	// maxPacketAmount
 	// throughput
 	// balance
+	// deduplicate
 	// expire
 	// validateFulfillment
 	// stats
+	// alert
 }
 
 // quiet refuses packets at night.

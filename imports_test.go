@@ -29,7 +29,7 @@ var houseRules = []struct {
 	{"store", nil},
 	{"account", []string{"ilp", "plugin"}},
 	{"ledger", []string{"plugin", "store", "account"}},
-	{"middleware", []string{"ilp", "plugin", "account", "ledger", "ping"}},
+	{"middleware", []string{"ilp", "plugin", "store", "account", "ledger", "ping"}},
 
 	// Settlement engines.
 	{"settlement", []string{"ilp", "plugin"}},
@@ -44,7 +44,7 @@ var houseRules = []struct {
 	{"backend/backendtest", []string{"ilp", "backend"}},
 	{"store/storetest", []string{"store"}},
 	{"ledger/ledgertest", []string{"plugin", "store", "account", "ledger"}},
-	{"middleware/middlewaretest", []string{"oer", "ilp", "plugin", "account", "ledger", "middleware", "store/memstore"}},
+	{"middleware/middlewaretest", []string{"oer", "ilp", "plugin", "account", "ledger", "middleware", "store", "store/memstore"}},
 
 	// Drivers know their contract and never one another, nor the connector.
 	{"plugin/*", []string{"oer", "ilp", "plugin", "internal/*"}},

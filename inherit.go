@@ -11,6 +11,7 @@ import (
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/ildcp"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/middleware"
 	"github.com/interledger-go/connector/plugin"
 )
 
@@ -130,8 +131,12 @@ func (c *Connector) compareAsset(l *link, theirs ilp.Asset) {
 		return
 	}
 	c.inheritance.warn = text
-	if text != "" {
-		c.logger.Error(text, slog.String("account", l.account.ID))
+	if text == "" {
+		return
+	}
+	c.logger.Error(text, slog.String("account", l.account.ID))
+	if alerts, ok := middleware.Find[*middleware.Alerts](c.config.Middleware); ok {
+		alerts.Raise(l.account.ID, middleware.AlertAssetMismatch, text)
 	}
 }
 

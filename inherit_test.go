@@ -13,6 +13,7 @@ import (
 	"github.com/interledger-go/connector"
 	"github.com/interledger-go/connector/ildcp"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/middleware"
 )
 
 // parentAnswers makes l a parent that gives the address that is in it, or none
@@ -219,6 +220,10 @@ func TestSaysThatTheParentCountsInAnotherUnit(t *testing.T) {
 		stop()
 		if got := strings.Count(log.String(), "amounts mean different things"); got != 1 {
 			t.Errorf("it was said %d times, want once:\n%s", got, log.String())
+		}
+		alerts := n.c.Alerts()
+		if len(alerts) != 1 || alerts[0].Kind != middleware.AlertAssetMismatch || alerts[0].Account != "parent" || alerts[0].Count != 1 {
+			t.Errorf("the alerts are %+v, want one about the parent's asset", alerts)
 		}
 	})
 }

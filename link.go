@@ -70,7 +70,7 @@ func newLink(ctx context.Context, c *Connector, a account.Account) (*link, error
 	if l.book, err = c.ledger.Open(ctx, terms); err != nil {
 		return nil, err
 	}
-	if l.pipelines, err = middleware.Attach(c.config.Middleware, bookkeeper{c, l.book}, &l.account); err != nil {
+	if l.pipelines, err = middleware.Attach(c.config.Middleware, host{c, l.book}, &l.account); err != nil {
 		l.book.Close()
 		return nil, err
 	}
@@ -80,15 +80,6 @@ func newLink(ctx context.Context, c *Connector, a account.Account) (*link, error
 	}
 	return l, nil
 }
-
-// bookkeeper is the connector as the middleware of one account sees it.
-type bookkeeper struct {
-	*Connector
-	book ledger.Book
-}
-
-// Book gives the book of the account that is being added.
-func (b bookkeeper) Book(*account.Account) ledger.Book { return b.book }
 
 // open opens the plugin, once.
 func (l *link) open(ctx context.Context) error {

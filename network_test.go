@@ -3,9 +3,11 @@ package connector_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -307,10 +309,14 @@ func fulfills(f ilp.Fulfillment) func(*ilp.Prepare) ilp.Reply {
 	return func(*ilp.Prepare) ilp.Reply { return &ilp.Fulfill{Fulfillment: f} }
 }
 
+// prepared counts the packets made by prepare.
+var prepared atomic.Uint64
+
 // prepare is a packet of 100 units under condition1, which expires in two
-// seconds.
+// seconds. Its data is a number, so that it is no duplicate of another.
 func prepare(destination string) ilp.Prepare {
 	return ilp.Prepare{
+		Data:        binary.BigEndian.AppendUint64(nil, prepared.Add(1)),
 		Amount:      100,
 		ExpiresAt:   time.Now().Add(2 * time.Second).UTC(),
 		Condition:   condition1,

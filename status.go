@@ -59,6 +59,24 @@ func (c *Connector) Stats() []middleware.AccountStats {
 	return stats.Snapshot()
 }
 
+// Alerts is what an operator should look at, by id, as the alert middleware
+// has collected it; nil if the chain has none. Those of former runs are among
+// them soon after Run has begun.
+func (c *Connector) Alerts() []middleware.Alert {
+	alerts, ok := middleware.Find[*middleware.Alerts](c.config.Middleware)
+	if !ok {
+		return nil
+	}
+	return alerts.List()
+}
+
+// DismissAlert removes an alert, and reports whether there was one of this
+// id.
+func (c *Connector) DismissAlert(id uint64) bool {
+	alerts, ok := middleware.Find[*middleware.Alerts](c.config.Middleware)
+	return ok && alerts.Dismiss(id)
+}
+
 // Counters counts what belongs to no single account.
 type Counters struct {
 	// LateFulfills came after their packets had expired: the next hop thinks

@@ -70,7 +70,7 @@ func unreserved(side ledger.Side, err error) ilp.Reply {
 	case err == nil:
 		return nil
 	case errors.Is(err, ledger.ErrLimit) && side == ledger.Incoming:
-		return &ilp.Reject{Code: ilp.T04InsufficientLiquidity, Message: "exceeded maximum balance."}
+		return &ilp.Reject{Code: ilp.T04InsufficientLiquidity, Message: exceededMaximum}
 	case errors.Is(err, ledger.ErrLimit):
 		return &ilp.Reject{Code: ilp.T04InsufficientLiquidity, Message: "exceeded minimum balance."}
 	case errors.Is(err, ledger.ErrUnavailable):
@@ -78,6 +78,9 @@ func unreserved(side ledger.Side, err error) ilp.Reply {
 	}
 	return ilp.Internal(err)
 }
+
+// exceededMaximum is the message of the reference, by which alerts are raised.
+const exceededMaximum = "exceeded maximum balance."
 
 // Prepare reserves on the account that the packet comes from.
 func (s *balanceIncoming) Prepare(ctx context.Context, p *Packet) ilp.Reply {

@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"context"
+	"encoding/binary"
 	"testing"
 	"time"
 
@@ -29,7 +30,9 @@ func newTwoWays(t testing.TB) *twoWays {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &twoWays{incoming: p.Incoming, outgoing: p.Outgoing, prepare: prepare(100), fulfill: *fulfill1()}
+	w := &twoWays{incoming: p.Incoming, outgoing: p.Outgoing, prepare: prepare(100), fulfill: *fulfill1()}
+	w.prepare.Data = make([]byte, 300)
+	return w
 }
 
 func (w *twoWays) Pass(ctx context.Context, p *middleware.Packet) {
@@ -55,6 +58,7 @@ func (w *twoWays) Done(ctx context.Context, p *middleware.Packet, reply ilp.Repl
 func (w *twoWays) run(ctx context.Context) {
 	w.in.Reset()
 	w.out.Reset()
+	binary.BigEndian.PutUint64(w.prepare.Data, uint64(w.done)) // no packet is a duplicate
 	w.in.Prepare, w.in.Received = w.prepare, start
 	w.in.Run(ctx, w.incoming, w)
 }
@@ -82,6 +86,34 @@ func BenchmarkStandardChain(b *testing.B) {
 	}
 	if w.done < b.N {
 		b.Fatalf("%d of %d packets were fulfilled", w.done, b.N)
+	}
+}
+
+// BenchmarkDeduplicate is what one packet costs that is no duplicate, where
+// as many are remembered as may be.
+func BenchmarkDeduplicate(b *testing.B) {
+	s, err := middleware.Deduplicate(middleware.DeduplicateOptions{}).Attach(newHost(), child())
+	if err != nil {
+		b.Fatal(err)
+	}
+	stages := []middleware.Stage{s.Outgoing}
+	e := &quietEnd{reply: fulfill1()}
+	p, n := prepare(100), uint64(0)
+	p.Data = make([]byte, 300)
+	ctx := context.Background()
+	send := func() {
+		n++
+		binary.BigEndian.PutUint64(p.Data, n)
+		e.packet.Reset()
+		e.packet.Prepare, e.packet.Received = p, start
+		e.packet.Run(ctx, stages, e)
+	}
+	for range middleware.DefaultMaxPackets {
+		send()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		send()
 	}
 }
 

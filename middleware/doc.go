@@ -29,6 +29,13 @@
 // So what Prepare takes (a token, a reservation), Reply gives back or keeps,
 // and nothing is lost in between.
 //
+// # Beside packets
+//
+// What a middleware needs beside its stages it asks for by optional
+// interfaces, looked for once: a [Runner] works in the background for as long
+// as the connector runs, a [LedgerObserver] hears of settlements and of the
+// store. [Host] has a part of the connector's store for it.
+//
 // # Checklist for implementers
 //
 //   - Hooks are on the packet path: they do not block, allocate nothing where

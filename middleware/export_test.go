@@ -28,3 +28,6 @@ var CodeIndex = codeIndex
 
 // OtherCode is the place of the codes that no RFC names.
 const OtherCode = otherCode
+
+// Entries gives how many entries the table of a Deduplicate stage has made.
+func Entries(s Stage) int { return int(s.(*deduplicateStage).recent.made) }

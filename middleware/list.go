@@ -17,10 +17,12 @@ func Standard() []Middleware {
 		MaxPacketAmount(),
 		Throughput(),
 		Balance(),
+		Deduplicate(DeduplicateOptions{}),
 		Echo(),
 		Expire(),
 		ValidateFulfillment(),
 		NewStats(),
+		NewAlerts(AlertsOptions{}),
 	}
 }
 

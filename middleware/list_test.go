@@ -30,7 +30,7 @@ func abc() []middleware.Middleware {
 // The order of the reference.
 func TestStandardOrder(t *testing.T) {
 	list := middleware.Standard()
-	wantNames(t, list, "errorHandler", "rateLimit", "maxPacketAmount", "throughput", "balance", "echo", "expire", "validateFulfillment", "stats")
+	wantNames(t, list, "errorHandler", "rateLimit", "maxPacketAmount", "throughput", "balance", "deduplicate", "echo", "expire", "validateFulfillment", "stats", "alert")
 	if err := middleware.Validate(list); err != nil {
 		t.Error(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/plugin"
+	"github.com/interledger-go/connector/store"
 )
 
 // Middleware makes the stages for each account.
@@ -34,6 +35,56 @@ type Host interface {
 	Logger() *slog.Logger
 	// Book is the book of an account in the connector's ledger.
 	Book(a *account.Account) ledger.Book
+	// Store is the part of the connector's store that belongs to the
+	// middleware of this name; nobody else's keys are in it. The name is one
+	// that store.NewView takes. A store waits for disks and networks: it is
+	// for a Runner, never for a hook.
+	Store(name string) (store.Store, error)
+}
+
+// Runner is implemented by a Middleware that has something to do in the
+// background, such as writing to its store.
+type Runner interface {
+	// Run works until ctx is done and returns soon after that, with nil or
+	// with an error that wraps ctx.Err(). It is called at most once, by the
+	// connector's own Run, which waits for it. Attach and the hooks are called
+	// before, during and after: packets do not wait for Run.
+	//
+	// When ctx is done all accounts are closed, their last packets answered
+	// and the ledger has stopped, so that Run has seen everything; what it
+	// writes then, it writes with a context of its own, and not for ever. An
+	// error returned while ctx is not done is final and says what the host has
+	// to mend.
+	Run(ctx context.Context, host Host) error
+}
+
+// LedgerObserver is implemented by a Middleware that wants to know of what
+// happens in the ledger beside packets: settlements that fail, a store that
+// takes nothing. See [ObserveLedger].
+type LedgerObserver interface {
+	// ObserveLedger is called from goroutines of the ledger, concurrently,
+	// before, during and after Run. It must not block.
+	ObserveLedger(e ledger.Event)
+}
+
+// ObserveLedger gives the function that tells every LedgerObserver of list
+// what happens in a ledger. The connector hands it to a ledger of its own. A
+// host that brings its own ledger hands it over itself:
+//
+//	chain := middleware.Standard()
+//	books, err := ledger.NewLocal(ledger.LocalOptions{Store: st, OnEvent: middleware.ObserveLedger(chain)})
+func ObserveLedger(list []Middleware) func(ledger.Event) {
+	var observers []LedgerObserver
+	for _, m := range list {
+		if o, ok := m.(LedgerObserver); ok {
+			observers = append(observers, o)
+		}
+	}
+	return func(e ledger.Event) {
+		for _, o := range observers {
+			o.ObserveLedger(e)
+		}
+	}
 }
 
 // Stages is what a middleware does for one account. Any part may be nil.

@@ -4,7 +4,7 @@
 // time the connector's process took.
 //
 //	go run ./internal/load                       # windows of 1, 50 and 500
-//	go run ./internal/load -windows 64 -data 0 -time 10s
+//	go run ./internal/load -windows 64 -data 8 -time 10s
 //
 // The load is bounded in time and goes over loopback only. Clients and
 // connector share the machine, so on two cores a rate is of both together;
@@ -28,7 +28,7 @@ func main() {
 	var (
 		serve   = flag.Bool("serve", false, "be the connector (used by this program itself)")
 		windows = flag.String("windows", "1,50,500", "how many packets are in flight, for each run")
-		data    = flag.Int("data", 300, "bytes of data in each packet")
+		data    = flag.Int("data", 300, "bytes of data in each packet, 8 at least")
 		length  = flag.Duration("time", 5*time.Second, "how long each run is, at most a minute")
 		profile = flag.String("cpuprofile", "", "where the connector writes a CPU profile")
 	)
@@ -37,7 +37,7 @@ func main() {
 	if *serve {
 		err = runConnector(os.Stdin, os.Stdout, *profile)
 	} else {
-		err = measure(*windows, *data, min(*length, time.Minute), *profile)
+		err = measure(*windows, max(*data, numberSize), min(*length, time.Minute), *profile)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -18,7 +19,12 @@ import (
 type pair struct {
 	source, sink *btp.Client
 	prepare      ilp.Prepare
+	data         int // length of a packet's data
+	numbers      atomic.Uint64
 }
+
+// numberSize is the length of the number that a packet begins with.
+const numberSize = 8
 
 // client dials and waits until it is connected.
 func client(ctx context.Context, url string, answer plugin.HandlerFunc) (*btp.Client, error) {
@@ -49,10 +55,11 @@ func (h *connecting) HandleState(connected bool, _ error) {
 }
 
 // join connects the pair to the connector at address. The packets have data
-// bytes of data.
+// bytes of data, of which the first eight are a number: no packet is a
+// duplicate of another.
 func join(ctx context.Context, address string, data int) (*pair, error) {
 	fulfillment := ilp.Fulfillment{1, 2, 3}
-	p := &pair{}
+	p := &pair{data: data}
 	var err error
 	p.sink, err = client(ctx, fmt.Sprintf("btp+ws://%s:%s@%s", sink, sink, address), func(context.Context, *ilp.Prepare) ilp.Reply {
 		return &ilp.Fulfill{Fulfillment: fulfillment}
@@ -68,7 +75,7 @@ func join(ctx context.Context, address string, data int) (*pair, error) {
 	}
 	p.prepare = ilp.Prepare{
 		Amount: 1_000_000, Condition: fulfillment.Condition(),
-		Destination: ilp.MustParseAddress("test.load." + sink + ".wallet"), Data: make([]byte, data),
+		Destination: ilp.MustParseAddress("test.load." + sink + ".wallet"),
 	}
 	return p, nil
 }
@@ -82,7 +89,10 @@ func (p *pair) close() {
 func (p *pair) run(window int, length time.Duration) *run {
 	r := &run{
 		pair: p, start: time.Now(), length: length, done: make(chan struct{}),
-		sent: make([]time.Duration, window),
+		sent: make([]time.Duration, window), data: make([][]byte, window),
+	}
+	for slot := range r.data {
+		r.data[slot] = make([]byte, p.data)
 	}
 	r.prepare = p.prepare
 	r.prepare.ExpiresAt = r.start.Add(length + 30*time.Second)
@@ -105,6 +115,7 @@ type run struct {
 	start   time.Time
 	length  time.Duration
 	sent    []time.Duration // since start, by slot
+	data    [][]byte        // by slot
 	running atomic.Int64    // slots that have not ended
 	done    chan struct{}
 
@@ -119,7 +130,10 @@ type run struct {
 
 func (r *run) send(ctx context.Context, slot uint64) {
 	r.sent[slot] = time.Since(r.start)
-	r.pair.source.SendPrepare(ctx, &r.prepare, plugin.NewResponder(r, slot))
+	prepare := r.prepare
+	prepare.Data = r.data[slot]
+	binary.BigEndian.PutUint64(prepare.Data, r.pair.numbers.Add(1))
+	r.pair.source.SendPrepare(ctx, &prepare, plugin.NewResponder(r, slot))
 }
 
 // Reply counts the answer and sends the next packet of the slot.

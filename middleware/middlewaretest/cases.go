@@ -69,6 +69,9 @@ func cases() []conformanceCase {
 			"with the same amount, fraction, key and context, and hands its error on.", checkMoney},
 		{"Close", "Close ends the stages of one account, after its last packet; " +
 			"those of the others go on, and the account may be added again.", checkClose},
+		{"Run", "A Runner lets packets pass before, during and after Run, whatever its store does, " +
+			"and returns soon after its context has ended, with nil or with that context's error.", checkRun},
+		{"Ledger", "A LedgerObserver is told of any event of the ledger, concurrently; it does not block and never panics.", checkLedger},
 		{"Allocations", "Hooks are called for each packet and allocate nothing (Options.MaxAllocs).", checkAllocations},
 	}
 }

@@ -8,8 +8,10 @@ import (
 
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware"
 	"github.com/interledger-go/connector/plugin"
+	"github.com/interledger-go/connector/store"
 )
 
 // custom is a middleware put together from functions.
@@ -124,7 +126,7 @@ next:
 func namingFaults() map[string]fault {
 	var names atomic.Int64
 	return map[string]fault{
-		"is nil":      {func() middleware.Middleware { return nil }, append(everyPacket, "Name", "Money", "Allocations")},
+		"is nil":      {func() middleware.Middleware { return nil }, append(everyPacket, "Name", "Money", "Run", "Ledger", "Allocations")},
 		"has no name": {func() middleware.Middleware { return custom{name: func() string { return "" }} }, []string{"Name"}},
 		"has a name for each call": {func() middleware.Middleware {
 			return custom{name: func() string { return fmt.Sprint(names.Add(1)) }}
@@ -319,6 +321,63 @@ func lifeFaults() map[string]fault {
 			(*seen)[a] = true
 			return middleware.Stages{}, nil
 		}), []string{"Close"}},
+	}
+}
+
+// background is a middleware with no stages that runs, and observes.
+type background struct {
+	custom
+	run     func(ctx context.Context, host middleware.Host) error
+	observe func(e ledger.Event)
+}
+
+func (b background) Run(ctx context.Context, host middleware.Host) error {
+	if b.run == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return b.run(ctx, host)
+}
+
+func (b background) ObserveLedger(e ledger.Event) {
+	if b.observe != nil {
+		b.observe(e)
+	}
+}
+
+func runs(run func(ctx context.Context, host middleware.Host) error) func() middleware.Middleware {
+	return func() middleware.Middleware { return background{run: run} }
+}
+
+func observes(observe func(e ledger.Event)) func() middleware.Middleware {
+	return func() middleware.Middleware { return background{observe: observe} }
+}
+
+func backgroundFaults(released <-chan struct{}) map[string]fault {
+	return map[string]fault{
+		"runs for ever": {runs(func(context.Context, middleware.Host) error {
+			<-released
+			return nil
+		}), []string{"Run"}},
+		"panics in Run": {runs(func(context.Context, middleware.Host) error { panic("run") }), []string{"Run"}},
+		"gives up when its store fails": {runs(func(ctx context.Context, host middleware.Host) error {
+			s, err := host.Store("custom")
+			if err != nil {
+				return err
+			}
+			if _, err := s.Get(ctx, "key"); !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}), []string{"Run"}},
+		"panics at an event that it does not know": {observes(func(e ledger.Event) {
+			if e.Kind > ledger.StoreRecovered {
+				panic(e.Kind)
+			}
+		}), []string{"Ledger"}},
+		"panics at an event without an error": {observes(func(e ledger.Event) { _ = e.Err.Error() }), []string{"Ledger"}},
+		"blocks at an event":                  {observes(func(ledger.Event) { <-released }), []string{"Ledger"}},
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware"
+	"github.com/interledger-go/connector/store"
+	"github.com/interledger-go/connector/store/memstore"
 )
 
 // Host is a middleware.Host that a test sets. The zero value has no address,
@@ -21,6 +23,7 @@ type Host struct {
 	now     time.Time // zero: that of time.Now
 	logger  *slog.Logger
 	books   func(*account.Account) ledger.Book
+	store   store.Store
 }
 
 var _ middleware.Host = (*Host)(nil)
@@ -72,6 +75,28 @@ func (h *Host) Book(a *account.Account) ledger.Book {
 		return nil
 	}
 	return books(a)
+}
+
+// SetStore makes s the store of the connector. Without it that is one in
+// memory.
+func (h *Host) SetStore(s store.Store) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.store = s
+}
+
+// Store gives the view of this name of what SetStore has set.
+func (h *Host) Store(name string) (store.Store, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.store == nil {
+		h.store = memstore.New()
+	}
+	v, err := store.NewView(h.store, name)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // Address gives what SetAddress has set.

@@ -13,6 +13,8 @@ import (
 	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware/middlewaretest"
+	"github.com/interledger-go/connector/store"
+	"github.com/interledger-go/connector/store/memstore"
 )
 
 func TestHostZero(t *testing.T) {
@@ -62,6 +64,43 @@ func TestHostSet(t *testing.T) {
 			t.Errorf("the log is %q", log.String())
 		}
 	})
+}
+
+func TestHostStore(t *testing.T) {
+	h := new(middlewaretest.Host)
+	own, err := h.Store("own")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b store.Batch
+	b.Put("key", []byte("value"))
+	if err := own.Write(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	again, err := h.Store("own")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := again.Get(t.Context(), "key"); err != nil || string(v) != "value" {
+		t.Errorf("Get = %q, %v in the store of the same name", v, err)
+	}
+	other, err := h.Store("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Get(t.Context(), "key"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("Get = %v in the store of another name, want ErrNotFound", err)
+	}
+	if s, err := h.Store("no name"); err == nil {
+		t.Errorf("Store = %v with a name that is none, want an error", s)
+	}
+	under := memstore.New()
+	h.SetStore(under)
+	if s, err := h.Store("own"); err != nil {
+		t.Error(err)
+	} else if _, err := s.Get(t.Context(), "key"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("Get = %v in another store", err)
+	}
 }
 
 func TestHostBooks(t *testing.T) {

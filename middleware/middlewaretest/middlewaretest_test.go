@@ -51,6 +51,7 @@ func faults(released <-chan struct{}) map[string]fault {
 	maps.Copy(all, replyFaults())
 	maps.Copy(all, lifeFaults())
 	maps.Copy(all, moneyFaults(released))
+	maps.Copy(all, backgroundFaults(released))
 	return all
 }
 
@@ -64,6 +65,7 @@ func TestSuiteAcceptsAllThatIsAllowed(t *testing.T) {
 		"passes on":      both(middleware.PrepareFunc(pass)),
 		"wraps money":    moves(func(next middleware.MoneyFunc) middleware.MoneyFunc { return next }),
 		"refuses nought": prepares(refuseNought),
+		"runs":           runs(nil),
 	} {
 		t.Run(name, func(t *testing.T) {
 			middlewaretest.Run(t, middlewaretest.Options{New: m, MaxAllocs: -1})
