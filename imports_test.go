@@ -51,6 +51,7 @@ var houseRules = []struct {
 	{"internal/testenv", nil},
 	{"internal/testserver", []string{"internal/testenv"}},
 	{"internal/groupcommit", []string{"store"}},
+	{"internal/killtest", nil}, // tests alone
 	{"internal/wsconn", nil},
 
 	// The connector stands on the contracts.
