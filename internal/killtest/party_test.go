@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
@@ -46,6 +47,7 @@ type packet struct {
 	arrived   bool
 	fulfilled bool // by its destination
 	outcome   outcome
+	reject    ilp.Reject
 	responder plugin.Responder // while it is held
 	secret    ilp.Fulfillment
 }
@@ -70,6 +72,13 @@ const (
 	cutOff             // the link was lost
 	unsent             // it certainly never left
 )
+
+// rejections are what a packet may be refused with: by its destination; because
+// a limit is reached; because it expired, or was about to; because the books
+// cannot be kept.
+var rejections = []ilp.Code{
+	ilp.F99ApplicationError, ilp.T04InsufficientLiquidity, ilp.R00TransferTimedOut, ilp.R02InsufficientTimeout, ilp.T03ConnectorBusy,
+}
 
 func newParty(w *world, t terms) (*party, error) {
 	p := &party{terms: t, w: w, slots: make(chan struct{}, window)}
@@ -97,6 +106,21 @@ func (p *party) pay(ctx context.Context) {
 		}
 		p.peer.SendPrepare(context.Background(), &prepare, plugin.NewResponder(p, token))
 	}
+}
+
+// probe sends a packet beside the others and gives it with its outcome.
+func (p *party) probe() *packet {
+	prepare, token, _ := p.next(context.Background())
+	done := make(chan struct{})
+	p.peer.SendPrepare(context.Background(), &prepare, plugin.NewResponder(plugin.ReplyFunc(
+		func(_ context.Context, answer ilp.Reply, err error) {
+			give(p.learn(token, answer, err))
+			close(done)
+		}), 0))
+	<-done
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	return p.w.packets[token]
 }
 
 // next makes a packet as soon as the party is connected.
@@ -252,10 +276,14 @@ func (p *party) learn(token uint64, answer ilp.Reply, err error) []reply {
 			w.fault("packet %d is fulfilled with %v by nobody", token, a.Fulfillment)
 		}
 	case *ilp.Reject:
-		k.outcome = refused
+		k.outcome, k.reject = refused, a.Clone()
 		w.totals.rejected++
 		if k.fulfilled {
 			w.fault("packet %d was fulfilled by %s, and is rejected: %v", token, k.to.id, a)
+		}
+		notThere := a.Code == ilp.T01PeerUnreachable && !k.arrived // yet, or any more
+		if !notThere && !slices.Contains(rejections, a.Code) {
+			w.fault("packet %d is rejected: %v", token, a)
 		}
 	default:
 		k.outcome = cutOff
