@@ -243,10 +243,16 @@ func (c *Connector) Run(ctx context.Context) error {
 			books <- nil
 		}
 	}
-	err = errors.Join(err, c.stop())
+	waiting, closed := c.stop()
 	cancel()
 	background.Wait()
-	return errors.Join(err, <-books)
+	err = errors.Join(err, closed, <-books)
+	// Whoever waited for the books has been told.
+	for _, l := range waiting {
+		l.finish()
+	}
+	c.closing.Wait()
+	return err
 }
 
 func (c *Connector) start() ([]*link, error) {
@@ -276,8 +282,10 @@ func (c *Connector) openAll(ctx context.Context, links []*link) error {
 	return errors.Join(faults...)
 }
 
-// stop drains and closes all links.
-func (c *Connector) stop() error {
+// stop drains and closes all links. It gives those that it has not finished:
+// packets of theirs wait for a store that does not work, and have their answer
+// when the books are closed, at the latest.
+func (c *Connector) stop() (waiting []*link, err error) {
 	c.mu.Lock()
 	c.phase = phaseStopping
 	links := c.sortedLinks()
@@ -299,10 +307,13 @@ func (c *Connector) stop() error {
 		c.router.remove(l)
 	}
 	for _, l := range links {
-		l.finish()
+		if l.rests() {
+			l.finish()
+		} else {
+			waiting = append(waiting, l)
+		}
 	}
-	c.closing.Wait()
-	return errors.Join(faults...)
+	return waiting, errors.Join(faults...)
 }
 
 // Settle makes a settlement of amount with an account, whatever its

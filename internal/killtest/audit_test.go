@@ -110,6 +110,7 @@ func (w *world) auditBook(p *party, b book, f flow, exact bool) int64 {
 			p.id, posted, low, high, f.in, f.inCut, f.out, f.outCut)
 	}
 	p.base = now
+	p.owes = now.balance / p.step() // it may not have learnt of all that it was cut off from
 	return posted
 }
 
