@@ -3,6 +3,7 @@ package connector_test
 import (
 	"context"
 	"maps"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,8 +21,13 @@ import (
 // tried while a removed account waits for the last of its packets.
 func TestClosedLinkIsNoRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		answers := plugintest.LosesAnswer
-		bank := &plugintest.Bank{Decide: func(context.Context, plugin.Money, int) plugintest.Conduct { return answers }}
+		var known atomic.Bool // what becomes of a payment
+		bank := &plugintest.Bank{Decide: func(context.Context, plugin.Money, int) plugintest.Conduct {
+			if known.Load() {
+				return plugintest.Pays
+			}
+			return plugintest.LosesAnswer
+		}}
 		st := memstore.New()
 		n := newNetwork(t, connector.Config{Store: st, DrainTimeout: time.Second, MaxHoldTime: time.Hour})
 		n.add(connector.Account{ID: "one", Relation: connector.Child})
@@ -60,7 +66,7 @@ func TestClosedLinkIsNoRefusal(t *testing.T) {
 		if b := n.c.Accounts()[1].Book; b.Balance != 700 || len(b.Settlements) != 1 || b.Settlements[0].Key != key {
 			t.Errorf("book %+v, want 700 and the settlement %q", b, key)
 		}
-		answers = plugintest.Pays
+		known.Store(true)
 		time.Sleep(time.Hour)
 		if b := n.c.Accounts()[1].Book; b.Balance != 700 || len(b.Settlements) != 0 {
 			t.Errorf("book %+v, want 700 and nothing to settle", b)

@@ -123,11 +123,11 @@ func TestStopsWhileTheStoreFails(t *testing.T) {
 					return
 				}
 				o.wantReject(t, ilp.T00InternalError, "internal error")
-				want := map[string]int64{"one": 0, "two": 0}
-				if f.written {
-					want = map[string]int64{"one": 100, "two": -100}
+				if f.written { // the posting of the source may have come into the next batch
+					d.wantBooks(t, map[string]int64{"two": -100})
+				} else {
+					d.wantBooks(t, map[string]int64{"one": 0, "two": 0})
 				}
-				d.wantBooks(t, want)
 			})
 		})
 	}
