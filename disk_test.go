@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/interledger-go/connector"
 	"github.com/interledger-go/connector/ledger"
@@ -15,6 +16,8 @@ import (
 // It fails as it is told to.
 type disk struct {
 	store.Store // a memstore, whose ability Volatile is not seen here
+
+	delay time.Duration // each Write takes
 
 	mu   sync.Mutex
 	err  error         // of every Write
@@ -49,6 +52,7 @@ func (d *disk) Write(ctx context.Context, b *store.Batch) error {
 	d.mu.Lock()
 	err, lies, gate := d.err, d.lies, d.gate
 	d.mu.Unlock()
+	time.Sleep(d.delay)
 	if gate != nil {
 		select {
 		case <-gate:
@@ -70,19 +74,24 @@ func (d *disk) Write(ctx context.Context, b *store.Batch) error {
 func (d *disk) wantBooks(t testing.TB, want map[string]int64) {
 	t.Helper()
 	for id, balance := range want {
-		l, err := ledger.NewLocal(ledger.LocalOptions{Store: d.Store})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := l.Open(context.Background(), ledger.Terms{Account: id})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := b.State()
-		if s.Balance != balance || s.InDoubtIn != 0 || s.InDoubtOut != 0 {
+		if s := d.book(t, id); s.Balance != balance || s.InDoubtIn != 0 || s.InDoubtOut != 0 {
 			t.Errorf("on disk the book of %s is %+v, want a balance of %d and nothing in doubt", id, s, balance)
 		}
 	}
+}
+
+// book is a book as the next process would find it.
+func (d *disk) book(t testing.TB, id string) ledger.State {
+	t.Helper()
+	l, err := ledger.NewLocal(ledger.LocalOptions{Store: d.Store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.Open(context.Background(), ledger.Terms{Account: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.State()
 }
 
 // wantNothingReserved fails the test if the books of a connector at rest hold

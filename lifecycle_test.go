@@ -383,3 +383,17 @@ func TestMoneyOverALinkThatCannotSettle(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 }
+
+// An account without packets in flight can be added again as soon as it has
+// been removed: its book is closed by then.
+func TestRemovedAccountCanBeAddedAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pair(t, connector.Config{})
+		for range 100 {
+			if err := n.c.RemoveAccount(t.Context(), "two"); err != nil {
+				t.Fatal(err)
+			}
+			n.add(connector.Account{ID: "two", Relation: connector.Peer})
+		}
+	})
+}
