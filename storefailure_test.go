@@ -84,10 +84,40 @@ func TestStoreFailsAndRecovers(t *testing.T) {
 				again.wantFulfill(t, fulfillment1)
 				wantNothingReserved(t, n.c)
 				n.stop()
-				d.wantBooks(t, map[string]int64{"one": 100 - 100 - 7, "two": -100 + 100})
+				d.wantBooks(t, map[string]int64{"one": -7, "two": 0}) // one packet each way, and the settlement
 			})
 		})
 	}
+}
+
+// A store that takes three seconds for each write is one that fails, and works
+// again, with each of them: nothing is lost, and between two writes packets
+// are taken.
+func TestSlowStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		d.delay = 3 * time.Second
+		n, log := diskNetwork(t, d)
+		n.run()
+		time.Sleep(time.Minute)
+		for round := range 3 {
+			o := n.send("one", longPrepare("two"))
+			n.links["two"].take(t).reply(&ilp.Fulfill{Fulfillment: fulfillment1})
+			time.Sleep(2 * time.Second)
+			if !o.pending() {
+				t.Fatal("a fulfillment was relayed that is not durable")
+			}
+			n.send("one", longPrepare("two")).wantReject(t, ilp.T03ConnectorBusy, "the books cannot be kept at the moment.")
+			time.Sleep(time.Minute)
+			o.wantFulfill(t, fulfillment1)
+			if failed, works := log.count("the store fails: no packets are taken until it works again"), log.count("the store works again"); failed <= round || works != failed {
+				t.Errorf("round %d: the log says %d times that the store fails, and %d times that it works again", round, failed, works)
+			}
+		}
+		wantNothingReserved(t, n.c)
+		n.stop()
+		d.wantBooks(t, map[string]int64{"one": 300, "two": -300})
+	})
 }
 
 // A connector stops though its store does not work: what it cannot make
@@ -166,9 +196,13 @@ func (b *logBuffer) Write(p []byte) (int, error) {
 // want fails the test unless the log has a message so many times.
 func (b *logBuffer) want(t testing.TB, message string, times int) {
 	t.Helper()
+	if got := b.count(message); got != times {
+		t.Errorf("the log says %q %d times, want %d", message, got, times)
+	}
+}
+
+func (b *logBuffer) count(message string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if got := strings.Count(b.text.String(), fmt.Sprintf("msg=%q", message)); got != times {
-		t.Errorf("the log says %q %d times, want %d:\n%s", message, got, times, b.text.String())
-	}
+	return strings.Count(b.text.String(), fmt.Sprintf("msg=%q", message))
 }

@@ -14,8 +14,8 @@
 //     from it, as a destination;
 //   - nothing else is, but packets that the destination has fulfilled and whose
 //     source was cut off before it had an answer;
-//   - no packet is in the books of its source and not in those of its
-//     destination;
+//   - all sources together have paid for no more than the destinations were
+//     paid;
 //   - each settlement that a bank was asked for is in the books, under one key
 //     and with one amount, and none is there that nobody pays;
 //   - each settlement that a counterparty has made is booked once.
@@ -23,4 +23,8 @@
 // How often the process is killed is said by a flag:
 //
 //	go test ./internal/killtest -run Kill -kills=500
+//
+// A failure names the seed of the load and of the instants, which the flag
+// kills.seed takes. The processes run as fast as they can, so that the same
+// seed kills at about the same instant, not at the very same one.
 package killtest

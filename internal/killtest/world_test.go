@@ -38,7 +38,8 @@ type world struct {
 	counts   [kinds]int
 	fuse     fuse
 	ctx      context.Context // ends with the connector that asks the banks
-	generous bool            // banks pay everything
+	leave    context.CancelFunc
+	generous bool // banks pay everything
 	totals   totals
 	faults   int
 }
@@ -79,7 +80,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 	}
 	w := &world{t: t, seed: seed, addr: listener.Addr().String(), r: rand.New(rand.NewPCG(seed, 1)), server: btp.NewServer(btp.ServerOptions{})}
 	w.changed = sync.NewCond(&w.mu)
-	w.ctx = context.Background()
+	w.ctx, w.leave = context.WithCancel(context.Background())
 	w.web = &http.Server{Handler: w.server}
 	for _, a := range accounts {
 		p, err := newParty(w, a)
@@ -91,6 +92,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 	serving := make(chan error, 1)
 	go func() { serving <- w.web.Serve(listener) }()
 	t.Cleanup(func() {
+		w.leave() // a test that has failed may not have
 		err := w.web.Close()
 		if served := <-serving; !errors.Is(served, http.ErrServerClosed) {
 			t.Error(served)
@@ -173,7 +175,7 @@ func (w *world) begin() *load {
 	context.AfterFunc(here, w.wake)
 	context.AfterFunc(ctx, w.wake)
 	w.mu.Lock()
-	w.ctx = here
+	w.ctx, w.leave = here, leave
 	w.mu.Unlock()
 	l := &load{w: w, stopPaying: stopPaying, leave: leave}
 	for _, p := range w.parties {
