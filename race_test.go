@@ -67,7 +67,7 @@ func together(run ...func()) {
 }
 
 // raceRounds are a few, for every ending has some.
-const raceRounds = 25
+const raceRounds = 10
 
 // Packets both ways are fulfilled, fulfilled twice, rejected, lost and expire
 // at the very instant at which their accounts or the connector end, over a
