@@ -187,7 +187,8 @@ func (c *Connector) takeLink(id string) (*link, error) {
 // waits for those in flight to be answered, at most until ctx ends or
 // Config.DrainTimeout has passed, and closes its plugin. Packets that are
 // still in flight then are answered by the closing of the plugin, or, if they
-// came from the account, run to their end behind it.
+// came from the account, run to their end behind it; the account can be added
+// again when they have.
 func (c *Connector) RemoveAccount(ctx context.Context, id string) error {
 	l, err := c.takeLink(id)
 	if err != nil {
@@ -208,9 +209,15 @@ func (c *Connector) RemoveAccount(ctx context.Context, id string) error {
 }
 
 // finish closes the stages of a link that takes no packets any more, once
-// its last packet has been answered. The packets from it may be with other
-// links, and are bounded by their expiry.
+// its last packet has been answered: at once if that is so, so that the
+// account can be added again. The packets from it may be with other links, and
+// are bounded by their expiry.
 func (c *Connector) finish(l *link) {
+	if l.rests() {
+		defer c.closing.Done()
+		l.finish()
+		return
+	}
 	go func() {
 		defer c.closing.Done()
 		l.finish()
@@ -223,7 +230,9 @@ func (c *Connector) finish(l *link) {
 // host's to close, afterwards.
 //
 // It returns an error if a plugin cannot be opened (those opened are closed
-// again), if one cannot be closed, or if it is called twice.
+// again), if one cannot be closed, if it is called twice, or if what was booked
+// last cannot be made durable: a store that does not work delays the end for
+// some seconds, and fulfillments that wait for it are not relayed.
 func (c *Connector) Run(ctx context.Context) error {
 	links, err := c.start()
 	if err != nil {
@@ -248,9 +257,10 @@ func (c *Connector) Run(ctx context.Context) error {
 			books <- nil
 		}
 	}
-	err = errors.Join(err, c.stop())
+	finish, closed := c.stop()
 	endBooks()
-	err = errors.Join(err, <-books)
+	err = errors.Join(err, closed, <-books)
+	finish()
 	cancel() // after the ledger, so that nobody misses its last events
 	background.Wait()
 	return err
@@ -309,8 +319,15 @@ func (c *Connector) openAll(ctx context.Context, links []*link) error {
 	return errors.Join(faults...)
 }
 
-// stop drains and closes all links.
-func (c *Connector) stop() error {
+// bookingTimeout is how long stop waits, when all links are closed, for
+// packets that are still in flight. They have been answered, and wait for
+// nothing but the books: it passes only if the store does not work.
+const bookingTimeout = 5 * time.Second
+
+// stop drains and closes all links. finish is to be called when the books are
+// closed, which answers whatever has waited for them, and returns when the
+// last packet is.
+func (c *Connector) stop() (finish func(), err error) {
 	c.mu.Lock()
 	c.phase = phaseStopping
 	links := c.sortedLinks()
@@ -332,11 +349,38 @@ func (c *Connector) stop() error {
 	for _, l := range links {
 		faults = append(faults, l.close())
 	}
+	return c.finishAll(links), errors.Join(faults...)
+}
+
+// finishAll closes the stages of links, and waits for those of accounts that
+// were removed: all whose packets have been answered. What it returns does so
+// with the others, whose packets wait for a ledger that cannot write.
+func (c *Connector) finishAll(links []*link) (rest func()) {
+	removed := make(chan struct{})
+	go func() {
+		defer close(removed)
+		c.closing.Wait()
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), bookingTimeout)
+	defer cancel()
+	var waiting []*link
 	for _, l := range links {
-		l.finish()
+		if l.drain(ctx) == nil {
+			l.finish()
+		} else {
+			waiting = append(waiting, l)
+		}
 	}
-	c.closing.Wait()
-	return errors.Join(faults...)
+	select {
+	case <-removed:
+	case <-ctx.Done():
+	}
+	return func() {
+		for _, l := range waiting {
+			l.finish()
+		}
+		<-removed
+	}
 }
 
 // Settle makes a settlement of amount with an account, whatever its

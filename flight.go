@@ -44,6 +44,7 @@ type flight struct {
 
 	state   atomic.Uint64 // see flightState
 	timer   *time.Timer   // runs expire; nil until first needed
+	sent    bool          // given to the next hop, not answered by a stage before
 	expired bool          // set by the winner, for the end of the flight
 	armed   bool
 }
@@ -92,6 +93,9 @@ func (f *flight) Pass(ctx context.Context, p *middleware.Packet) {
 // Done takes the reply where the last stage gives it back.
 func (f *flight) Done(ctx context.Context, p *middleware.Packet, reply ilp.Reply) {
 	if p == &f.out {
+		if f.sent { // and back, through all stages of the destination
+			f.destination.answered()
+		}
 		f.observe(reply)
 		f.in.Answer(ctx, reply)
 		return
@@ -111,7 +115,7 @@ func (f *flight) end() {
 	f.in.Reset()
 	f.out.Reset()
 	f.fulfill, f.reject = ilp.Fulfill{}, ilp.Reject{}
-	f.armed = false
+	f.sent, f.armed = false, false
 	f.state.Store(flightState(generation, flightHere))
 	f.c.flights.Put(f)
 }
@@ -120,6 +124,7 @@ func (f *flight) end() {
 // the flight belongs to whoever answers it.
 func (f *flight) send(ctx context.Context) {
 	destination, generation := f.destination, f.state.Load()>>flightBits
+	f.sent = true
 	destination.outstanding.Add(1)
 	f.state.Store(flightState(generation, flightSent))
 	if !f.out.Deadline.IsZero() {
@@ -153,7 +158,6 @@ func (f *flight) Reply(ctx context.Context, generation uint64, reply ilp.Reply, 
 		f.late(generation, reply)
 		return
 	}
-	f.destination.answered()
 	// A timer that cannot be stopped may still call expire. The flight is not
 	// used again then, so that the call finds nothing to expire.
 	f.expired = f.armed && !f.timer.Stop()
@@ -197,7 +201,6 @@ func (f *flight) expire() {
 		return
 	}
 	f.expired = true
-	f.destination.answered()
 	f.out.Answer(context.Background(), &ilp.Reject{Code: ilp.R00TransferTimedOut, Message: "packet expired."})
 }
 

@@ -57,6 +57,7 @@ var houseRules = []struct {
 	{"internal/testenv", nil},
 	{"internal/testserver", []string{"internal/testenv"}},
 	{"internal/groupcommit", []string{"store"}},
+	{"internal/killtest", nil}, // tests alone
 	{"internal/wsconn", nil},
 	{"internal/ratefeed", []string{"ilp", "backend"}},
 

@@ -386,3 +386,43 @@ func TestMoneyOverALinkThatCannotSettle(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 }
+
+// An account without packets in flight can be added again as soon as it has
+// been removed: its book is closed by then.
+func TestRemovedAccountCanBeAddedAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pair(t, connector.Config{})
+		for range 100 {
+			if err := n.c.RemoveAccount(t.Context(), "two"); err != nil {
+				t.Fatal(err)
+			}
+			n.add(connector.Account{ID: "two", Relation: connector.Peer})
+		}
+	})
+}
+
+// The stages of a removed account are closed when its last packet has passed
+// them on its way back, and not when its link has answered.
+func TestStagesAreClosedAfterTheirLastReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		closed := make(chan string, 3)
+		h := &holder{replies: true, held: make(chan middleware.Hold, 1)}
+		n := pair(t, connector.Config{Middleware: append(middleware.Standard(), picky{closed}, h)})
+		o := n.send("one", prepare("test.two.bob"))
+		n.links["two"].take(t).reply(&ilp.Fulfill{Fulfillment: fulfillment1})
+		hold := <-h.held
+		if err := n.c.RemoveAccount(t.Context(), "two"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if len(closed) != 0 {
+			t.Fatal("the stages were closed while a reply was in them")
+		}
+		hold.Answer(context.Background(), h.reply)
+		o.wantFulfill(t, fulfillment1)
+		synctest.Wait()
+		if len(closed) != 1 {
+			t.Error("the stages were not closed after the last reply")
+		}
+	})
+}

@@ -152,7 +152,7 @@ func (l *link) signalDrained() {
 // or until ctx ends.
 func (l *link) drain(ctx context.Context) error {
 	l.draining.Store(true)
-	for l.inFlight.Load() != 0 || l.outstanding.Load() != 0 {
+	for !l.rests() {
 		select {
 		case <-l.drained:
 		case <-ctx.Done():
@@ -163,6 +163,9 @@ func (l *link) drain(ctx context.Context) error {
 	l.signalDrained() // for another who waits
 	return nil
 }
+
+// rests reports whether no packet is in flight either way.
+func (l *link) rests() bool { return l.inFlight.Load() == 0 && l.outstanding.Load() == 0 }
 
 // finish closes the stages when the last packet has been answered. The link
 // takes no packets any more, and its plugin is closed: what is in flight is

@@ -35,9 +35,10 @@ type Terms struct {
 	// and heeds ctx, which ends with the ledger or the use of the book.
 	//
 	// An error that wraps plugin.ErrNotSent is a definite no: nothing was paid
-	// or ever will be under this key. plugin.ErrNotConnected and
-	// plugin.ErrBusy, which speak of the moment, and all other errors leave
-	// the outcome unknown: Pay is called again with the same key and amount.
+	// or ever will be under this key. One that wraps plugin.ErrNotConnected,
+	// plugin.ErrBusy, net.ErrClosed or the error of a context speaks of the
+	// moment. It leaves the outcome unknown, as all other errors do: Pay is
+	// called again with the same key and amount.
 	Pay func(ctx context.Context, m plugin.Money) error
 }
 

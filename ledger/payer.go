@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"time"
 
 	"github.com/interledger-go/connector/plugin"
@@ -84,10 +85,16 @@ func (b *book) pay(ctx context.Context) {
 }
 
 // isNo reports whether err says that a settlement was not paid and never will
-// be. A link that is down or busy says that of this attempt alone: an earlier
-// one, perhaps of a former process, may have reached the counterparty.
+// be. A link that is down, busy or closed, or whose context has ended, says
+// that of this attempt alone: an earlier one, perhaps of a former process, may
+// have reached the counterparty.
 func isNo(err error) bool {
-	return errors.Is(err, plugin.ErrNotSent) && !errors.Is(err, plugin.ErrNotConnected) && !errors.Is(err, plugin.ErrBusy)
+	for _, moment := range []error{plugin.ErrNotConnected, plugin.ErrBusy, net.ErrClosed, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, moment) {
+			return false
+		}
+	}
+	return errors.Is(err, plugin.ErrNotSent)
 }
 
 // nextToPay gives the oldest settlement and the way to pay it; neither while

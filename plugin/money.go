@@ -81,9 +81,11 @@ func powerOfTen(n int) *big.Int {
 type MoneySender interface {
 	// SendMoney pays m to the counterparty and returns when it is paid. An
 	// error that wraps [ErrNotSent] says that nothing was paid or ever will
-	// be under this key; after any other error the outcome is unknown and the
-	// caller tries again with the same key. Unlike SendPrepare it blocks, up
-	// to ctx.
+	// be under this key, unless it wraps [ErrNotConnected], [ErrBusy],
+	// net.ErrClosed or the error of a context too: these speak of this attempt
+	// alone. After such a one, and after any other error, the outcome is
+	// unknown and the caller tries again with the same key. Unlike SendPrepare
+	// it blocks, up to ctx.
 	//
 	// There are no partial payments: nil speaks of all of m. A plugin that
 	// pays in coarser units than the account's either gives an error that

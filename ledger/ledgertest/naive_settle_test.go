@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -120,7 +121,12 @@ func (b *naiveBook) payOne(ctx context.Context) bool {
 	}
 	err := b.terms.Pay(ctx, m)
 	f := b.l.fault
-	no := errors.Is(err, plugin.ErrNotSent) && (f == refundsDown || !errors.Is(err, plugin.ErrNotConnected)) && (f == refundsBusy || !errors.Is(err, plugin.ErrBusy))
+	no := errors.Is(err, plugin.ErrNotSent)
+	for moment, refunds := range map[error]fault{
+		plugin.ErrNotConnected: refundsDown, plugin.ErrBusy: refundsBusy, net.ErrClosed: refundsClosed, context.Canceled: refundsEnded,
+	} {
+		no = no && (f == refunds || !errors.Is(err, moment))
+	}
 	switch {
 	case err == nil:
 		b.done(s.Key, 0)

@@ -3,8 +3,10 @@ package plugintest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -64,6 +66,47 @@ var brokenMoney = []breakage{
 			return e.near.End.SendMoney(ctx, m)
 		}
 	}, "asked again: the near plugin: SendMoney of 1000: refused before"},
+	{"MoneyAgain", "another key each time", func(e *ends) {
+		var mu sync.Mutex
+		times := 0
+		e.near.pay = func(ctx context.Context, m plugin.Money) error {
+			mu.Lock()
+			times++
+			again := plugin.Money{Amount: m.Amount, Key: fmt.Sprint(m.Key, times)}
+			mu.Unlock()
+			return errors.Join(e.near.End.SendMoney(ctx, m), e.near.End.SendMoney(ctx, again))
+		}
+	}, "but 1000 was sent under"},
+	{"MoneyAgain", "refuses what is paid", func(e *ends) {
+		var once sync.Once
+		e.near.pay = func(ctx context.Context, m plugin.Money) error {
+			err := fmt.Errorf("paid already: %w", plugin.ErrNotSent)
+			once.Do(func() { err = e.near.End.SendMoney(ctx, m) })
+			return err
+		}
+	}, "asked again: the near plugin: SendMoney of 1000: paid already"},
+	{"MoneyHeld", "does not wait for the booking", func(e *ends) {
+		e.near.pay = func(ctx context.Context, m plugin.Money) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			go func() { _ = e.near.End.SendMoney(ctx, m) }()
+			return nil
+		}
+	}, "SendMoney returned no error, but the handler has not booked the settlement yet"},
+	{"MoneyHeld", "says that nothing was sent", func(e *ends) {
+		e.near.pay = func(ctx context.Context, m plugin.Money) error {
+			if err := e.near.End.SendMoney(ctx, m); err != nil {
+				return errors.Join(err, plugin.ErrNotSent)
+			}
+			return nil
+		}
+	}, "is ErrNotSent, but the counterparty may yet book the settlement"},
+	{"MoneyHeld", "waits for ever", func(e *ends) {
+		e.near.pay = func(_ context.Context, m plugin.Money) error {
+			<-e.released
+			return errors.New("too late")
+		}
+	}, "SendMoney, once its context had ended, has not returned"},
 	{"MoneyUnsent", "does not wait for anybody", func(e *ends) {
 		e.near.pay = func(context.Context, plugin.Money) error { return nil }
 	}, "SendMoney returned no error, but there was no counterparty"},
@@ -109,7 +152,7 @@ func TestMoneySenderIsMissing(t *testing.T) {
 			return struct{ plugin.Plugin }{a}, struct{ plugin.Plugin }{b}, nil
 		},
 	}
-	for _, name := range []string{"Money", "MoneyRefused", "MoneyUnsent"} {
+	for _, name := range []string{"Money", "MoneyRefused", "MoneyAgain", "MoneyHeld", "MoneyUnsent"} {
 		err := plugintest.Check(t, name, opts)
 		if err == nil || !strings.Contains(err.Error(), "the near plugin is no MoneySender") {
 			t.Errorf("%s says %v, want that the plugin is no MoneySender", name, err)

@@ -112,6 +112,10 @@ func cases() []conformanceCase {
 			contract: "SendMoney returns when the counterparty's handler has booked the settlement, with its amount and key."},
 		{name: "MoneyRefused", check: checkMoneyRefused, needs: needsMoney,
 			contract: "A settlement that the handler has not booked is not paid: SendMoney says so, or the plugin asks again until it is booked."},
+		{name: "MoneyAgain", check: checkMoneyAgain, needs: needsMoney,
+			contract: "A settlement that is sent again under its key, even by several at once, is the same settlement: it is paid, and nothing else is."},
+		{name: "MoneyHeld", check: checkMoneyHeld, needs: needsMoney,
+			contract: "SendMoney blocks up to its context. Then a settlement that the counterparty has been told of has an unknown outcome: it is not paid, and not ErrNotSent either."},
 		{name: "MoneyUnsent", check: checkMoneyUnsent, needs: needsMoney,
 			contract: "SendMoney fails, and nothing is booked, when the counterparty is not there or the plugin is closed."},
 	}

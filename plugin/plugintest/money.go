@@ -96,6 +96,66 @@ func checkMoneyRefused(p *pair) error {
 	return nil
 }
 
+// checkMoneyAgain asks again for what was paid, as a caller does that has not
+// heard the answer.
+func checkMoneyAgain(p *pair) error {
+	if err := p.connect(); err != nil {
+		return err
+	}
+	m := plugin.Money{Amount: 1000, Key: "b1946ac9-2493-4d31-8a6f-000000000000"}
+	if err := p.settle(m); err != nil {
+		return err
+	}
+	const callers = 8 // at once
+	faults := make([]error, callers)
+	var paying sync.WaitGroup
+	for i := range callers {
+		paying.Go(func() { faults[i] = p.settle(m) })
+	}
+	paying.Wait()
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("asked again: %w", err)
+	}
+	for _, told := range p.far.witness.Money() {
+		if told != m {
+			return fmt.Errorf("%s: HandleMoney was called with %d under the key %q, but %d was sent under %q, and again", p.far.name, told.Amount, told.Key, m.Amount, m.Key)
+		}
+	}
+	return nil
+}
+
+// checkMoneyHeld sends to a handler that takes its time.
+func checkMoneyHeld(p *pair) error {
+	release := make(chan struct{})
+	p.far.witness.book = func(ctx context.Context, _ plugin.Money) error {
+		select {
+		case <-release:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err := p.connect(); err != nil {
+		close(release)
+		return err
+	}
+	m := plugin.Money{Amount: 1000, Key: "b1946ac9-2493-4d31-8a6f-000000000000"}
+	paid, late := p.near.pay(m, p.timeout/100)
+	close(release)
+	switch {
+	case late != nil:
+		return late
+	case paid == nil:
+		return fmt.Errorf("%s: SendMoney returned no error, but the handler has not booked the settlement yet", p.near.name)
+	case errors.Is(paid, plugin.ErrNotSent):
+		return fmt.Errorf("%s: SendMoney returned %q, which is ErrNotSent, but the counterparty may yet book the settlement", p.near.name, paid)
+	}
+	if err := p.settle(m); err != nil { // under the same key
+		return fmt.Errorf("asked again: %w", err)
+	}
+	return nil
+}
+
 func checkMoneyUnsent(p *pair) error {
 	if err := p.near.open(); err != nil {
 		return err

@@ -24,7 +24,8 @@
 //
 // [Bench] measures a link by the same options. [Recorder] is a handler for the
 // tests of everything that needs one: with one end of inproc.Pipe it makes a
-// counterparty.
+// counterparty. [Bank] is a settlement system that fails as it is told to, and
+// knows what it has really paid; [Settler] is a link that settles through one.
 package plugintest
 
 import (

@@ -18,6 +18,8 @@ type witness struct {
 
 	// take answers a prepare instead of the Recorder. Set before Open.
 	take func(ctx context.Context, p *ilp.Prepare, r plugin.Responder)
+	// book books a settlement instead of the Recorder's Book. Set before Open.
+	book func(ctx context.Context, m plugin.Money) error
 	// onState is called with each state. Set before Open.
 	onState func(connected bool)
 
@@ -53,7 +55,10 @@ func (w *witness) HandleMalformed(ctx context.Context, err error, r plugin.Respo
 
 func (w *witness) HandleMoney(ctx context.Context, m plugin.Money) error {
 	w.notClosed("HandleMoney")
-	return w.Recorder.HandleMoney(ctx, m)
+	if err := w.Recorder.HandleMoney(ctx, m); err != nil || w.book == nil {
+		return err
+	}
+	return w.book(ctx, m)
 }
 
 func (w *witness) HandleState(connected bool, err error) {

@@ -71,9 +71,7 @@ func (r *redisServer) options(client rueidis.Client) storetest.Options {
 	}
 }
 
-// crash kills the server under load, and starts it again. In the first round a
-// write has not reached the server, in the second its reply has not reached
-// the store, in the others the crash comes at any instant after a write.
+// crash kills the server during a write, and starts it again.
 func (r *redisServer) crash(t testing.TB, round int, load func(store.Store)) store.Store {
 	const rounds = 6
 	if round == rounds {
@@ -81,24 +79,7 @@ func (r *redisServer) crash(t testing.TB, round int, load func(store.Store)) sto
 	}
 	proxy := testserver.NewProxy(t, r.Addr())
 	s := r.open(t, connect(t, proxy.Addr()), redisstore.Options{})
-	hold := proxy.HoldReply
-	if round == 0 {
-		hold = proxy.HoldRequest
-	}
-	writing := hold("writer")
-	loaded := make(chan struct{})
-	go func() {
-		defer close(loaded)
-		load(s)
-	}()
-	<-writing
-	if round > 1 {
-		proxy.Release()
-	}
-	r.Kill()
-	proxy.Break()
-	<-loaded
-	r.Start()
+	r.CrashDuring(proxy, "writer", round, func() { load(s) })
 	return r.open(t, connect(t, r.Addr()), redisstore.Options{Prefix: s.Prefix()})
 }
 

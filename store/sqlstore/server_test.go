@@ -126,9 +126,7 @@ func (d *database) options(db *sql.DB) storetest.Options {
 	}
 }
 
-// crash kills the server under load, and starts it again. In the first round a
-// commit has not reached the server, in the second its reply has not reached
-// the store, in the others the crash comes at any instant after a commit.
+// crash kills the server during a commit, and starts it again.
 func (d *database) crash(t testing.TB, round int, load func(store.Store)) store.Store {
 	const rounds = 5
 	if round == rounds {
@@ -136,24 +134,7 @@ func (d *database) crash(t testing.TB, round int, load func(store.Store)) store.
 	}
 	proxy := testserver.NewProxy(t, d.server.Addr())
 	s := d.open(t, d.pool(t, proxy.Addr(), ""), sqlstore.Options{})
-	hold := proxy.HoldReply
-	if round == 0 {
-		hold = proxy.HoldRequest
-	}
-	committing := hold(d.commit)
-	loaded := make(chan struct{})
-	go func() {
-		defer close(loaded)
-		load(s)
-	}()
-	<-committing
-	if round > 1 {
-		proxy.Release()
-	}
-	d.server.Kill()
-	proxy.Break()
-	<-loaded
-	d.server.Start()
+	d.server.CrashDuring(proxy, d.commit, round, func() { load(s) })
 	return d.open(t, d.pool(t, d.server.Addr(), ""), sqlstore.Options{Prefix: s.Prefix()})
 }
 
