@@ -71,6 +71,9 @@ type exchange struct {
 	options ExchangeOptions
 	table   *ccp.Table // what we tell; nil while there is no address, and when off
 	dampers map[string]*ccp.Damper
+	// with are the neighbors that have a sender or a receiver: of thousands of
+	// accounts most may be children that exchange nothing.
+	with map[*neighbor]struct{}
 }
 
 // publishSpacing is the least time between two tables that are made because
@@ -88,7 +91,7 @@ func (r *Router) exchangeAs(address ilp.Address, former ilp.Address) {
 	now := r.now()
 	if x.table != nil && address.Scheme() == former.Scheme() {
 		x.table.SetAddress(address)
-		for _, n := range r.neighbors {
+		for n := range x.with {
 			if n.receiver != nil {
 				r.learn(n, n.receiver.SetAddress(now, address, r.within(n)))
 			}
@@ -140,6 +143,9 @@ func (r *Router) beginExchange(n *neighbor) {
 			n.receiver.LinkUp(r.now())
 		}
 	}
+	if n.sender != nil || n.receiver != nil {
+		x.with[n] = struct{}{}
+	}
 	r.nudge()
 }
 
@@ -166,6 +172,7 @@ func (r *Router) endExchange(n *neighbor) {
 		}
 	}
 	n.sender, n.receiver = nil, nil
+	delete(r.exchange.with, n)
 	if d := r.exchange.dampers[n.id.ID]; d != nil && d.Delay(now) == 0 {
 		delete(r.exchange.dampers, n.id.ID)
 	}
@@ -178,7 +185,7 @@ func (r *Router) tellTable(best []ccp.Best) {
 		return
 	}
 	now := r.now()
-	for _, n := range r.neighbors {
+	for n := range r.exchange.with {
 		if n.sender != nil {
 			n.sender.TableChanged(now)
 		}
@@ -329,7 +336,7 @@ func (r *Router) turn() (sayings []saying, next time.Time) {
 			next = t
 		}
 	}
-	for _, n := range r.neighbors {
+	for n := range r.exchange.with {
 		if n.receiver != nil {
 			changes, message := n.receiver.Poll(now)
 			r.learn(n, changes)
@@ -346,7 +353,7 @@ func (r *Router) turn() (sayings []saying, next time.Time) {
 			r.publish()
 		}
 	}
-	for _, n := range r.neighbors {
+	for n := range r.exchange.with {
 		if n.sender != nil {
 			if message := n.sender.Poll(now); message != nil {
 				sayings = append(sayings, saying{n, message, n.sender})

@@ -136,17 +136,15 @@ func (r *Router) Exchange() []ExchangeStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var all []ExchangeStatus
-	for id, n := range r.neighbors {
-		s := ExchangeStatus{Account: id, Connected: n.up}
+	for n := range r.exchange.with {
+		s := ExchangeStatus{Account: n.id.ID, Connected: n.up}
 		if n.sender != nil {
 			s.Sender = new(n.sender.Status())
 		}
 		if n.receiver != nil {
 			s.Receiver = new(n.receiver.Status())
 		}
-		if s.Sender != nil || s.Receiver != nil {
-			all = append(all, s)
-		}
+		all = append(all, s)
 	}
 	slices.SortFunc(all, func(a, b ExchangeStatus) int { return strings.Compare(a.Account, b.Account) })
 	return all
