@@ -178,6 +178,7 @@ func TestPowerFailureAfterFailedSync(t *testing.T) {
 			if over = d.seen() < n; over || !isSync {
 				break
 			}
+			last := d.seen() < n+later // The power has not failed before the end.
 			runs++
 			rng := rand.New(rand.NewPCG(uint64(n), uint64(later)))
 			for way := range ways {
@@ -188,12 +189,15 @@ func TestPowerFailureAfterFailedSync(t *testing.T) {
 					}
 					continue
 				}
-				s, err := boltstore.Open(after)
+				s, err := boltstore.OpenSized(after, smallJournal)
 				if err != nil {
 					t.Fatalf("sync %d, power %d, way %d: %v", n, n+later, way, err)
 				}
 				wantState(t, s, acked, tried)
 				_ = s.Close()
+			}
+			if last {
+				break
 			}
 		}
 	}
@@ -203,7 +207,7 @@ func TestPowerFailureAfterFailedSync(t *testing.T) {
 // writeUntilDark writes numbered batches, each a few times if need be. It
 // returns the last that was acknowledged, and the last that was tried.
 func writeUntilDark(name string) (acked, tried int) {
-	s, err := boltstore.Open(name)
+	s, err := boltstore.OpenSized(name, smallJournal)
 	if err != nil {
 		return 0, 0
 	}
@@ -263,12 +267,16 @@ func TestFileSystemWithoutLinks(t *testing.T) {
 	}
 }
 
+// smallJournal is a journal, in pages, that is full after a few batches, and
+// that the larger ones do not go into.
+const smallJournal = 33
+
 // openAgain opens a store until it succeeds.
 func openAgain(t *testing.T, name string, seen *outcomes) *boltstore.Store {
 	t.Helper()
 	var err error
 	for range 10 {
-		s, errOpen := boltstore.Open(name)
+		s, errOpen := boltstore.OpenSized(name, smallJournal)
 		if errOpen == nil {
 			return s
 		}
@@ -289,7 +297,7 @@ func wantAfterPowerFailure(t *testing.T, d *disk, name string, way int, rng *ran
 	if !d.afterPowerFailure(t, name, after, way, rng) {
 		t.Fatalf("way %d: the file is gone", way)
 	}
-	s, err := boltstore.Open(after)
+	s, err := boltstore.OpenSized(after, smallJournal)
 	if err != nil {
 		t.Fatalf("way %d: %v", way, err)
 	}
