@@ -19,7 +19,8 @@ func (s *Store) checkpoint() error {
 	if !j.used {
 		return nil
 	}
-	inEffect, err := s.transact(func(tx *bbolt.Tx) error { return s.applyOverlay(tx) })
+	changes := s.overlay.all()
+	inEffect, err := s.transact(func(tx *bbolt.Tx) error { return s.applyOverlay(tx, changes) })
 	if inEffect && s.usable() == nil {
 		s.overlay.clear()
 		j.begin(j.generation + 1)
@@ -30,11 +31,11 @@ func (s *Store) checkpoint() error {
 	return nil
 }
 
-// applyOverlay makes the changes that the journal holds, and says so.
-func (s *Store) applyOverlay(tx *bbolt.Tx) error {
+// applyOverlay makes all changes that the journal holds, and says so.
+func (s *Store) applyOverlay(tx *bbolt.Tx, changes []overlaid) error {
 	bucket := tx.Bucket(bucketName)
 	s.records = s.records[:0]
-	for _, o := range s.overlay.all() {
+	for _, o := range changes {
 		var err error
 		if o.there() {
 			err = s.put(bucket, []byte(o.key), o.value)
@@ -68,9 +69,10 @@ func (s *Store) retireJournal() error {
 			return err
 		}
 	}
+	changes := s.overlay.all()
 	err := s.guard(func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {
-			return errors.Join(s.applyOverlay(tx), tx.DeleteBucket(journalName))
+			return errors.Join(s.applyOverlay(tx, changes), tx.DeleteBucket(journalName))
 		})
 	})
 	if err != nil {

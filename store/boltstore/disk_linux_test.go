@@ -92,6 +92,20 @@ func (d *disk) reset(root string, plan func(n int, c *intercepted) verdict) {
 	d.files, d.names = make(map[inode]*diskFile), make(map[string]*diskName)
 }
 
+// adopt takes a file for one that is on the disk as it is.
+func (d *disk) adopt(t testing.TB, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := &diskFile{synced: b}
+	d.files[inodeOf(syscall.Stat, path)] = f
+	d.names[path] = &diskName{file: f, synced: true}
+}
+
 // seen returns the number of calls so far.
 func (d *disk) seen() int {
 	d.mu.Lock()

@@ -59,7 +59,7 @@ func decodeJournalHeader(b []byte) (base uint64, err error) {
 		return 0, damagef("%d bytes in pages of %d bytes, not %d", size, pageSize, journalPage)
 	}
 	if size != uint64(len(b)) {
-		return 0, damagef("%d bytes are left of %d", len(b), size)
+		return 0, damagef("%d bytes, not %d", len(b), size)
 	}
 	return binary.BigEndian.Uint64(b[24:]), nil
 }

@@ -2,7 +2,11 @@ package boltstore
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"io"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/interledger-go/connector/store"
 )
@@ -24,10 +28,36 @@ func DecodeNote(text []byte) (string, bool) {
 	return n.String(), ok
 }
 
-// OpenSized opens a store whose journal has so many pages, if it is a new one,
-// and whose database grows in small steps.
+// OpenSized opens a store whose journal has so many pages, if it is a new
+// one, and whose database grows in small steps.
 func OpenSized(path string, pages int) (*Store, error) {
 	return openSized(path, Options{}, sizes{journal: pages * JournalPage, step: 128 << 10})
+}
+
+// CheckJournal checks a journal, and returns how many records of it a database
+// has to be brought that says this about it.
+func CheckJournal(b []byte, done uint64, inUse bool) (int, error) {
+	payloads, err := checkJournal(b, done, inUse)
+	return len(payloads), err
+}
+
+// Done returns the last generation that the file has.
+func (s *Store) Done() (done uint64) {
+	_ = s.db.View(func(tx *bbolt.Tx) error {
+		done = tx.Bucket(bucketName).Sequence()
+		return nil
+	})
+	return done
+}
+
+// SumJournal makes the checksum of the header of a journal right.
+func SumJournal(b []byte) {
+	binary.BigEndian.PutUint32(b[headerSum:], crc32.Checksum(b[:headerSum], castagnoli))
+}
+
+// SumEntry makes the checksum of the record right that b begins with.
+func SumEntry(b []byte) {
+	binary.BigEndian.PutUint32(b[entrySum:], entryChecksum(b[:entrySum], entryPayload(b)))
 }
 
 // Lead makes a writer of b the leader of a group of its own, which is at the
@@ -84,4 +114,5 @@ const (
 	MaxGroup    = maxGroup
 	JournalPage = journalPage
 	JournalSize = journalSize
+	EntryHeader = entryHeader
 )

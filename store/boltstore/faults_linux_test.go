@@ -267,10 +267,6 @@ func TestFileSystemWithoutLinks(t *testing.T) {
 	}
 }
 
-// smallJournal is a journal, in pages, that is full after a few batches, and
-// that the larger ones do not go into.
-const smallJournal = 33
-
 // openAgain opens a store until it succeeds.
 func openAgain(t *testing.T, name string, seen *outcomes) *boltstore.Store {
 	t.Helper()

@@ -33,6 +33,7 @@ const (
 	journalSuffix = "-journal"
 	journalSize   = 1 << 20 // bytes, unless a test wants another
 	journalPage   = 4 << 10 // bytes
+	maxJournal    = 1 << 30 // bytes; more is not read
 
 	// A larger record costs more to write twice than one sync.
 	maxRecordPart = 4 // of the journal

@@ -51,7 +51,7 @@ func OpenWith(path string, opts Options) (*Store, error) {
 
 // sizes are those of the files, in bytes. Tests have smaller ones.
 type sizes struct {
-	journal int // of a new one
+	journal int // of a new one; 0: there is none
 	step    int // by which the database grows
 }
 

@@ -52,12 +52,12 @@ func (s *Store) readHistory() (h history, err error) {
 	if err != nil {
 		return h, err
 	}
-	b, err := io.ReadAll(h.file)
-	if err != nil {
-		return h, fmt.Errorf("reading the journal: %w", err)
+	b, err := io.ReadAll(io.LimitReader(h.file, maxJournal+1))
+	if err == nil {
+		h.size = len(b)
+		h.payloads, err = checkJournal(b, h.done, h.inUse)
 	}
-	h.size = len(b)
-	if h.payloads, err = checkJournal(b, h.done, h.inUse); err != nil {
+	if err != nil {
 		return h, fmt.Errorf("journal %s: %w", filepath.Base(s.journalPath), err)
 	}
 	return h, nil
@@ -72,6 +72,8 @@ func (s *Store) readHistory() (h history, err error) {
 func checkJournal(b []byte, done uint64, inUse bool) (payloads [][]byte, err error) {
 	base, err := decodeJournalHeader(b)
 	switch {
+	case len(b) > maxJournal:
+		return nil, damagef("more than %d bytes", maxJournal)
 	case !inUse: // It may be one that was only half made.
 	case err != nil:
 		return nil, err
@@ -116,7 +118,8 @@ func (s *Store) replay(h history, size int) error {
 	}
 	s.journal = &journal{file: h.file, pages: h.size / journalPage}
 	s.journal.begin(h.done + 1)
-	if err := s.db.Update(s.applyOverlay); err != nil {
+	changes := s.overlay.all()
+	if err := s.db.Update(func(tx *bbolt.Tx) error { return s.applyOverlay(tx, changes) }); err != nil {
 		return fmt.Errorf("moving the journal into the file: %w", err)
 	}
 	s.overlay.clear()
@@ -127,6 +130,9 @@ func (s *Store) replay(h history, size int) error {
 // startJournal makes a journal and then says in the database that there is
 // one.
 func (s *Store) startJournal(size int) (err error) {
+	if size == 0 {
+		return nil
+	}
 	base := lineage + rand.Uint64N(1<<63)
 	s.journal, err = createJournal(s.journalPath, size, base)
 	if noJournal(err) {
