@@ -101,6 +101,17 @@ func (s *Store) Journal() (generation uint64, records int) {
 	return s.journal.generation, int(s.journal.index)
 }
 
+// SnapshotHolds reports whether the overlay cannot change between the two parts of
+// a Scan: what it has, and what bbolt has.
+func (s *Store) SnapshotHolds() (holds bool) {
+	s.overlay.snapshot("", func() {
+		if holds = !s.overlay.mu.TryLock(); !holds {
+			s.overlay.mu.Unlock()
+		}
+	})
+	return holds
+}
+
 // Settling reports whether a writer waits until the store is its own.
 func (s *Store) Settling() bool {
 	if s.life.TryRLock() {

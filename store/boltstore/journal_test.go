@@ -289,6 +289,15 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
+// What a Scan shows of the overlay and of bbolt is of one instant.
+func TestSnapshotHolds(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "connector.db"))
+	writeBatch(t, s, 1)
+	if !s.SnapshotHolds() {
+		t.Error("the overlay may change between the two parts of a Scan")
+	}
+}
+
 // wantMap fails t unless the store shows what is in want under a prefix.
 func wantMap(t *testing.T, s store.Store, want map[string]string, prefix string) {
 	t.Helper()

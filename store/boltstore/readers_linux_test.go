@@ -26,7 +26,7 @@ func TestScanOutlivesFailedSync(t *testing.T) {
 	// Without room in the journal the batch is in the transaction. Otherwise
 	// those before it are, and the batch has not gone anywhere.
 	t.Run("direct", func(t *testing.T) { scanOverFailedSync(t, d, 2, false) })
-	t.Run("checkpoint", func(t *testing.T) { scanOverFailedSync(t, d, smallJournal, true) })
+	t.Run("checkpoint", func(t *testing.T) { scanOverFailedSync(t, d, 5, true) })
 }
 
 func scanOverFailedSync(t *testing.T, d *disk, journal int, notWritten bool) {

@@ -231,6 +231,9 @@ func TestFailedRecordStaysInItsPlace(t *testing.T) {
 			t.Helper()
 			for way := range ways {
 				for seed := range uint64(8) {
+					if way != loseSome && seed > 0 {
+						break // It is always the same.
+					}
 					after := filepath.Join(t.TempDir(), "after.db")
 					d.afterPowerFailure(t, path, after, way, rand.New(rand.NewPCG(seed, 0)))
 					s := openSized(t, after, smallJournal)

@@ -66,6 +66,7 @@ func inChild(t *testing.T, subtest string) bool {
 	if os.Getenv(env) == t.Name() {
 		return true
 	}
+	t.Parallel() // with other children: it has a process of its own
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
