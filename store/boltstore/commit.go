@@ -42,13 +42,20 @@ func (s *Store) commit(group []*waiter) error {
 	return s.commitDirect(group)
 }
 
-// commitJournal commits a group for which the journal has room.
+// commitJournal commits a group for which the journal has room. If the journal
+// fails, the group goes past it: a failed sync is not mended by a second one,
+// but by writing the data again, and a checkpoint keeps the record that has
+// failed from ever being replayed.
 func (s *Store) commitJournal(group []*waiter) error {
 	payload, handed, err := s.journal.append(group)
-	switch {
-	case err == nil:
+	if err == nil {
 		return s.overlay.add(bytes.Clone(payload))
-	case handed:
+	}
+	errCheckpoint := s.checkpoint()
+	if errCheckpoint == nil {
+		return s.commitDirect(group)
+	}
+	if err = errors.Join(err, errCheckpoint); handed {
 		return unknown(err)
 	}
 	return notWritten(err)

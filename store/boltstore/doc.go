@@ -30,14 +30,15 @@
 // the disk, or for which there is no space, there is no journal, and each
 // commit takes two syncs.
 //
-// When a commit fails, the store finds out what has become of it. As long as
-// what makes it count, the whole record or the meta page of bbolt, has not been
-// handed to the kernel, the batch is not there and never will be: the error
-// wraps [store.ErrNotWritten], also on a full disk, and the store goes on as
-// soon as there is space. Otherwise it writes that again, since a failed sync
-// cannot be mended by a second one, and only if that fails too the outcome is
-// unknown. Then the next record is written over it, or nothing at all before
-// the meta page is on the disk.
+// When a commit fails, the store finds out what has become of it. A failed sync
+// cannot be mended by a second one, so it writes the data again: what the
+// journal does not take goes into the database, and the page that makes a
+// transaction of the database count is written once more. Only if that fails
+// too, and what makes the batch count, all of its record or that page, has been
+// handed to the kernel, the outcome is unknown; then nothing is built on it
+// before it is settled. Otherwise the batch is not there and never will be: the
+// error wraps [store.ErrNotWritten], also on a full disk, and the store goes on
+// as soon as there is space.
 //
 // # Damage
 //

@@ -74,27 +74,20 @@ func pagesOf(payload int) int { return (entryHeader + payload + journalPage - 1)
 
 // append makes the record of a group durable, and returns its payload, which
 // is valid until the next call. If it fails, handed says whether all of the
-// record has gone to the kernel, and may be on the disk. The next record will
-// be written over it.
-//
-// A failed sync is not mended by a second one, but by writing the record again.
+// record has gone to the kernel, and may be on the disk. The next record of
+// this generation is written over it.
 func (j *journal) append(group []*waiter) (payload []byte, handed bool, err error) {
 	j.buffer = appendEntry(j.buffer[:0], group, j.generation, j.index)
 	j.used = true
-	for range 2 {
-		_, errAgain := j.file.WriteAt(j.buffer, int64(j.next)*journalPage)
-		if errAgain == nil {
-			handed = true
-			errAgain = datasync(j.file)
-		}
-		if errAgain == nil {
-			j.next += len(j.buffer) / journalPage
-			j.index++
-			return entryPayload(j.buffer), true, nil
-		}
-		err = errors.Join(err, errAgain)
+	if _, err := j.file.WriteAt(j.buffer, int64(j.next)*journalPage); err != nil {
+		return nil, false, fmt.Errorf("journal: %w", err)
 	}
-	return nil, handed, fmt.Errorf("journal: %w", err)
+	if err := datasync(j.file); err != nil {
+		return nil, true, fmt.Errorf("journal: %w", err)
+	}
+	j.next += len(j.buffer) / journalPage
+	j.index++
+	return entryPayload(j.buffer), true, nil
 }
 
 // createJournal makes the journal at path, of size bytes, whose first

@@ -187,7 +187,7 @@ func TestWhatIsLeftOfJournal(t *testing.T) {
 		"half a history":    history[:6000],
 		"empty":             {},
 		"half made":         make([]byte, 5000),
-		"torn when made":    append(bytes.Repeat([]byte{7}, 600), make([]byte, 10*boltstore.JournalPage)...),
+		"torn when made":    slices.Concat(history[:512], make([]byte, 10*boltstore.JournalPage)),
 		"longer than a new": append(slices.Clone(history), make([]byte, boltstore.JournalPage)...),
 	} {
 		t.Run(name, func(t *testing.T) {

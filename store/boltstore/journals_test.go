@@ -61,6 +61,13 @@ var journalDamages = []struct {
 		boltstore.SumEntry(f.page(2))
 		return f
 	}, "record 1: "},
+	{"a file of another program, beside one that was closed", func(t *testing.T, f files) files {
+		s := openSized(t, f.write(t), smallJournal)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return files{db: readFiles(t, s.Path()).db, journal: []byte(strings.Repeat("We hold these truths. ", 4000))}
+	}, "it is none of ours: want it moved away"},
 	{"the file is of an earlier state", func(t *testing.T, f files) files {
 		s := openSized(t, f.write(t), smallJournal) // goes on with the journal
 		writeBatch(t, s, 4)

@@ -191,6 +191,46 @@ func TestNoSpaceForJournal(t *testing.T) {
 	}
 }
 
+// What the journal cannot take goes past it, and no trace of it is replayed
+// over what comes later.
+func TestJournalThatFails(t *testing.T) {
+	if !inChild(t, "") {
+		return
+	}
+	d := newDisk()
+	intercept(t, d.judge)
+	for _, number := range []uintptr{syscall.SYS_PWRITE64, syscall.SYS_FDATASYNC} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "connector.db")
+		journal := inode{}
+		var armed atomic.Bool
+		d.reset(dir, func(_ int, c *intercepted) verdict {
+			if armed.Load() && c.number == number && inodeOf(syscall.Fstat, c.fd) == journal {
+				return failWith(syscall.EIO)
+			}
+			return pass
+		})
+		s := openSized(t, path, smallJournal)
+		journal = inodeOf(syscall.Stat, path+"-journal")
+		for n := 1; n <= 6; n++ {
+			armed.Store(n%3 != 0)
+			writeBatch(t, s, n)
+			for way := range ways {
+				after := filepath.Join(t.TempDir(), "after.db")
+				d.afterPowerFailure(t, path, after, way, rand.New(rand.NewPCG(uint64(n), 0)))
+				s := openSized(t, after, 0)
+				if got := contents(t, s); !maps.Equal(got, afterBatch(n)) {
+					t.Errorf("way %d: after batch %d the store holds %v", way, n, got)
+				}
+				_ = s.Close()
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A batch whose record may be on the disk, though its Write has failed, never
 // comes into force after a later one: neither one in the journal nor one that
 // went past it.

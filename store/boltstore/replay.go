@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -74,6 +75,8 @@ func checkJournal(b []byte, done uint64, inUse bool) (payloads [][]byte, err err
 	switch {
 	case len(b) > maxJournal:
 		return nil, damagef("more than %d bytes", maxJournal)
+	case !inUse && !mayBeJournal(b):
+		return nil, damagef("it is none of ours: want it moved away")
 	case !inUse: // It may be one that was only half made.
 	case err != nil:
 		return nil, err
@@ -103,6 +106,16 @@ func checkJournal(b []byte, done uint64, inUse bool) (payloads [][]byte, err err
 		}
 	}
 	return payloads, nil
+}
+
+// mayBeJournal reports whether b begins as a journal does, or one of which
+// nothing is on the disk yet.
+func mayBeJournal(b []byte) bool {
+	if len(b) < 8 {
+		return true
+	}
+	magic := binary.BigEndian.Uint64(b)
+	return magic == journalMagic || magic == 0
 }
 
 // replay brings the records that were found into bbolt, and goes on with their
