@@ -231,6 +231,40 @@ func TestJournalThatFails(t *testing.T) {
 	}
 }
 
+// A checkpoint whose outcome is unknown, and which is in effect after all, ends
+// its generation: what is written next must be replayed.
+func TestRecordAfterFailedCheckpoint(t *testing.T) {
+	if !inChild(t, "") {
+		return
+	}
+	d := newDisk()
+	intercept(t, d.judge)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "connector.db")
+	var armed atomic.Bool
+	d.reset(dir, failLastSync(&armed))
+	s := openSized(t, path, smallJournal)
+	writeBatch(t, s, 1)
+	armed.Store(true)
+	var b store.Batch
+	b.Put("large", make([]byte, 60_000)) // The journal has room, but not for this.
+	if err := s.Write(t.Context(), &b); !errors.Is(err, store.ErrNotWritten) {
+		t.Errorf("Write: %v, want ErrNotWritten", err)
+	}
+	armed.Store(false)
+	writeBatch(t, s, 2)
+	if _, records := s.Journal(); records != 1 {
+		t.Errorf("%d records of this generation, want that of the second batch", records)
+	}
+	for way := range ways {
+		after := filepath.Join(t.TempDir(), "after.db")
+		d.afterPowerFailure(t, path, after, way, rand.New(rand.NewPCG(1, 0)))
+		if got := contents(t, openSized(t, after, 0)); !maps.Equal(got, afterBatch(2)) {
+			t.Errorf("way %d: the store holds %v", way, got)
+		}
+	}
+}
+
 // A batch whose record may be on the disk, though its Write has failed, never
 // comes into force after a later one: neither one in the journal nor one that
 // went past it.
