@@ -49,7 +49,7 @@ func TestPowerFailure(t *testing.T) {
 		}
 		d.afterPowerFailure(t, before, after, round%ways, rng)
 		d.reset("", nil)
-		if s, err = boltstore.OpenSized(after, smallJournal); err != nil {
+		if s, err = boltstore.OpenSized(after, 0); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = s.Close() })

@@ -80,7 +80,7 @@ func inChild(t *testing.T, subtest string) bool {
 		args = append(args, "-test.short")
 	}
 	child := exec.CommandContext(t.Context(), program, args...)
-	child.Env = append(os.Environ(), env+"="+t.Name())
+	child.Env = append(os.Environ(), env+"="+t.Name(), "GOGC=400") // It copies files all the time.
 	out, err := child.CombinedOutput()
 	if testing.Verbose() {
 		t.Logf("%s", out)
