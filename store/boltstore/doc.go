@@ -48,11 +48,10 @@
 // it refuses what is damaged with an error that wraps [ErrDamaged] and says
 // where. So it does with a journal that is of another file, of another state of
 // this one, cut off, or damaged before its last record. Such files are left as
-// they are, byte for byte. What goes wrong later
-// closes the store: from then on all calls give an error that wraps
-// [store.ErrClosed]. A single damaged meta page is no damage, nor is a damaged
-// last record: that is what a power failure in the middle of a commit may
-// leave.
+// they are, byte for byte. What goes wrong later closes the store: from then on
+// all calls give an error that wraps [store.ErrClosed]. A single damaged meta
+// page is no damage, nor is a damaged last record: that is what a power failure
+// in the middle of a commit may leave.
 //
 // # One process
 //
