@@ -66,7 +66,8 @@ func BenchmarkForwardInFlight(b *testing.B) {
 
 func forwardInFlight(b *testing.B, s store.Store, window int) {
 	n := newNetwork(b, connector.Config{Store: s})
-	source := n.add(connector.Account{ID: "alice", Relation: connector.Child, MaxInFlight: window})
+	// A packet that has been answered still counts for a moment.
+	source := n.add(connector.Account{ID: "alice", Relation: connector.Child, MaxInFlight: 2 * window})
 	sink := n.add(connector.Account{ID: "bob", Relation: connector.Child})
 	reply := &ilp.Fulfill{Fulfillment: fulfillment1}
 	sink.answer = func(*ilp.Prepare) ilp.Reply { return reply }

@@ -153,10 +153,13 @@ func (c *checker) checkRoot() error {
 	if len(list) == 0 {
 		return nil
 	}
-	bucket := list[0]
+	bucket := list[len(list)-1]
+	if len(list) == 2 && isJournalBucket(list[0]) {
+		list = list[1:]
+	}
 	if p.kind() != leafPage || len(list) > 1 || bucket.flags != bucketFlag || !bytes.Equal(bucket.key, bucketName) {
 		return damagef("the root holds %d elements, the first one %.40q: want only %q; the file is of another program or of another version",
-			len(list), bucket.key, bucketName)
+			len(list), list[0].key, bucketName)
 	}
 	if len(bucket.value) < bucketHeader {
 		return damagef("root: %d bytes for a bucket", len(bucket.value))
@@ -172,6 +175,16 @@ func (c *checker) checkRoot() error {
 		return fmt.Errorf("root: %w", err)
 	}
 	return checkLeaf(list, nil, nil)
+}
+
+// isJournalBucket reports whether e is the bucket that says that there is a
+// journal. There is nothing in it.
+func isJournalBucket(e element) bool {
+	if e.flags != bucketFlag || !bytes.Equal(e.key, journalName) || len(e.value) != bucketHeader+pageHeader {
+		return false
+	}
+	inline := page(e.value[bucketHeader:])
+	return order.Uint64(e.value) == 0 && inline.kind() == leafPage && inline.count() == 0
 }
 
 // elements returns the elements of a branch or a leaf.

@@ -37,7 +37,7 @@ func TestPowerFailure(t *testing.T) {
 			}
 			return pass
 		})
-		s, err := boltstore.Open(before)
+		s, err := boltstore.OpenSized(before, smallJournal)
 		if err == nil {
 			load(s)
 			_ = s.Close()
@@ -49,7 +49,11 @@ func TestPowerFailure(t *testing.T) {
 		}
 		d.afterPowerFailure(t, before, after, round%ways, rng)
 		d.reset("", nil)
-		return open(t, after)
+		if s, err = boltstore.OpenSized(after, 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
 	}
 	storetest.Run(t, opts)
 }

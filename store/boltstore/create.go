@@ -107,19 +107,22 @@ func makeDir(dir string) error {
 // only be searched, and some systems cannot sync any; then the name is as
 // durable as they make it.
 func syncDir(dir string) error {
+	err := syncName(dir)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
+// syncName is syncDir with no excuse, except on Windows.
+func syncName(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
 	d, err := os.Open(dir)
-	if errors.Is(err, fs.ErrPermission) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
 	defer func() { _ = d.Close() }()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	return nil
+	return d.Sync()
 }

@@ -45,8 +45,41 @@ type change struct {
 // diskName is a name of a file, which is on the disk when its directory has
 // been synced.
 type diskName struct {
-	file   inode
-	synced bool
+	file    *diskFile
+	synced  bool
+	removed bool      // and will be gone when its directory has been synced
+	before  *diskName // what the name stands for on the disk until then, if anything
+}
+
+// name gives a file a name.
+func (d *disk) name(path string, f *diskFile) {
+	d.names[path] = &diskName{file: f, before: d.names[path]}
+}
+
+// forget removes a name, and the file if it was the last one: its number will
+// be that of another file.
+func (d *disk) forget(path string, id inode) {
+	f := d.names[path].file
+	delete(d.names, path)
+	for _, n := range d.names {
+		if n.file == f {
+			return
+		}
+	}
+	delete(d.files, id)
+}
+
+// sync puts the names of a directory on the disk.
+func (d *disk) sync(dir string) {
+	for path, n := range d.names {
+		switch {
+		case filepath.Dir(path) != dir:
+		case n.removed:
+			delete(d.names, path)
+		default:
+			n.synced, n.before = true, nil
+		}
+	}
 }
 
 func newDisk() *disk { return &disk{} }
@@ -57,6 +90,20 @@ func (d *disk) reset(root string, plan func(n int, c *intercepted) verdict) {
 	defer d.mu.Unlock()
 	d.root, d.plan, d.calls, d.faults = root, plan, 0, nil
 	d.files, d.names = make(map[inode]*diskFile), make(map[string]*diskName)
+}
+
+// adopt takes a file for one that is on the disk as it is.
+func (d *disk) adopt(t testing.TB, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := &diskFile{synced: b}
+	d.files[inodeOf(syscall.Stat, path)] = f
+	d.names[path] = &diskName{file: f, synced: true}
 }
 
 // seen returns the number of calls so far.
@@ -71,9 +118,20 @@ func (d *disk) judge(c *intercepted) verdict {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	path, id := c.newPath, inode{}
-	if c.number == syscall.SYS_LINKAT {
+	switch c.number {
+	case syscall.SYS_LINKAT:
 		id = inodeOf(syscall.Stat, c.oldPath)
-	} else {
+	case syscall.SYS_UNLINKAT:
+		path = c.oldPath
+		if c.flags != 0 || d.names[path] == nil {
+			return pass
+		}
+		id = inodeOf(syscall.Stat, path)
+		if !strings.HasSuffix(path, "-journal") { // That other names are gone is of no consequence.
+			d.forget(path, id)
+			return pass
+		}
+	default:
 		path, _ = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", c.fd))
 		id = inodeOf(syscall.Fstat, c.fd)
 	}
@@ -81,6 +139,9 @@ func (d *disk) judge(c *intercepted) verdict {
 	sync := c.number == syscall.SYS_FSYNC || c.number == syscall.SYS_FDATASYNC
 	if d.root == "" || !strings.HasPrefix(path, d.root) {
 		return verdict{faked: sync}
+	}
+	if c.load != nil {
+		c.load()
 	}
 	v := d.plan(d.calls, c)
 	if v.dark {
@@ -91,7 +152,7 @@ func (d *disk) judge(c *intercepted) verdict {
 	if f == nil {
 		f = new(diskFile)
 		d.files[id] = f
-		d.names[path] = &diskName{file: id}
+		d.name(path, f)
 	}
 	switch {
 	case v.faked && v.errno == 0:
@@ -113,17 +174,18 @@ func (d *disk) judge(c *intercepted) verdict {
 		f.changes = append(f.changes, change{size: c.size})
 	case syscall.SYS_FSYNC, syscall.SYS_FDATASYNC:
 		f.synced, f.changes = after(f.synced, f.changes, nil), nil
-		for name, n := range d.names {
-			n.synced = n.synced || filepath.Dir(name) == path
-		}
+		d.sync(path)
 		v.faked = true
 	case syscall.SYS_LINKAT:
 		if len(f.changes) > 0 {
 			d.faults = append(d.faults, fmt.Sprintf("%s gets its name with %d changes that are not on the disk", path, len(f.changes)))
 		}
 		if d.names[path] == nil {
-			d.names[path] = &diskName{file: id}
+			d.name(path, f)
 		}
+	case syscall.SYS_UNLINKAT:
+		d.names[path].removed = true
+		delete(d.files, id) // Its number will be that of another file.
 	}
 	return v
 }
@@ -190,7 +252,7 @@ const (
 	ways
 )
 
-// afterPowerFailure writes to path what the disk has of the file at name, and
+// afterPowerFailure writes to path what the disk has of the store at name, and
 // reports whether it has it.
 func (d *disk) afterPowerFailure(t testing.TB, name, path string, way int, rng *rand.Rand) bool {
 	t.Helper()
@@ -199,17 +261,28 @@ func (d *disk) afterPowerFailure(t testing.TB, name, path string, way int, rng *
 	for _, fault := range d.faults {
 		t.Error(fault)
 	}
+	there := d.leave(t, name, path, way, rng)
+	d.leave(t, name+"-journal", path+"-journal", way, rng)
+	return there
+}
+
+// leave writes to path what a power failure leaves of the file at name.
+func (d *disk) leave(t testing.TB, name, path string, way int, rng *rand.Rand) bool {
+	t.Helper()
+	lost := func() bool { return way == loseAll || way == loseSome && rng.IntN(2) == 0 }
 	n := d.names[name]
-	if n == nil || !n.synced && (way == loseAll || way == loseSome && rng.IntN(2) == 0) {
+	for n != nil && !n.synced && lost() {
+		n = n.before
+	}
+	if n == nil || n.removed && !lost() {
 		return false
 	}
-	f := d.files[n.file]
-	b := f.synced
+	b := n.file.synced
 	switch way {
 	case keepAll:
-		b = after(slices.Clone(b), f.changes, nil)
+		b = after(slices.Clone(b), n.file.changes, nil)
 	case loseSome:
-		b = after(slices.Clone(b), f.changes, rng)
+		b = after(slices.Clone(b), n.file.changes, rng)
 	}
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)

@@ -2,7 +2,13 @@ package boltstore
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"io"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/interledger-go/connector/store"
 )
 
 // CheckFile checks a file that is in memory.
@@ -22,10 +28,47 @@ func DecodeNote(text []byte) (string, bool) {
 	return n.String(), ok
 }
 
-// Hold keeps commits from going on, until release is called.
-func (s *Store) Hold() (release func()) {
-	s.life.Lock()
-	return s.life.Unlock
+// OpenSized opens a store whose journal has so many pages, if it is a new
+// one, and whose database grows in small steps.
+func OpenSized(path string, pages int) (*Store, error) {
+	return openSized(path, Options{}, sizes{journal: pages * JournalPage, step: 128 << 10})
+}
+
+// CheckJournal checks a journal, and returns how many records of it a database
+// has to be brought that says this about it.
+func CheckJournal(b []byte, done uint64, inUse bool) (int, error) {
+	payloads, err := checkJournal(b, done, inUse)
+	return len(payloads), err
+}
+
+// Done returns the last generation that the file has.
+func (s *Store) Done() (done uint64) {
+	_ = s.db.View(func(tx *bbolt.Tx) error {
+		done = tx.Bucket(bucketName).Sequence()
+		return nil
+	})
+	return done
+}
+
+// SumJournal makes the checksum of the header of a journal right.
+func SumJournal(b []byte) {
+	binary.BigEndian.PutUint32(b[headerSum:], crc32.Checksum(b[:headerSum], castagnoli))
+}
+
+// SumEntry makes the checksum of the record right that b begins with.
+func SumEntry(b []byte) {
+	binary.BigEndian.PutUint32(b[entrySum:], entryChecksum(b[:entrySum], entryPayload(b)))
+}
+
+// Lead makes a writer of b the leader of a group of its own, which is at the
+// point of committing it. It goes on when commit is called.
+func (s *Store) Lead(b *store.Batch) (commit func() error) {
+	w := &waiter{batch: b}
+	if !s.queue.join(w) {
+		panic("there is a leader")
+	}
+	group := s.queue.take(w)
+	return func() error { return s.lead(group) }
 }
 
 // Waiting returns how many writers wait for another's commit.
@@ -42,14 +85,45 @@ func (s *Store) Led() bool {
 	return s.queue.led
 }
 
-// Commits returns the number of the last transaction in the file.
-func (s *Store) Commits() (uint64, error) {
-	info, err := s.file.Stat()
-	if err != nil {
-		return 0, err
-	}
-	m, err := findMeta(s.file, info.Size())
-	return m.txid, err
+// Groups returns how many groups have been committed, or tried.
+func (s *Store) Groups() uint64 {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	return s.queue.groups
 }
 
-const MaxGroup = maxGroup
+// Journal returns the generation of the journal, and the number of its records,
+// or zeros if there is none.
+func (s *Store) Journal() (generation uint64, records int) {
+	if s.journal == nil {
+		return 0, 0
+	}
+	return s.journal.generation, int(s.journal.index)
+}
+
+// SnapshotHolds reports whether the overlay cannot change between the two parts of
+// a Scan: what it has, and what bbolt has.
+func (s *Store) SnapshotHolds() (holds bool) {
+	s.overlay.snapshot("", func() {
+		if holds = !s.overlay.mu.TryLock(); !holds {
+			s.overlay.mu.Unlock()
+		}
+	})
+	return holds
+}
+
+// Settling reports whether a writer waits until the store is its own.
+func (s *Store) Settling() bool {
+	if s.life.TryRLock() {
+		s.life.RUnlock()
+		return false
+	}
+	return true
+}
+
+const (
+	MaxGroup    = maxGroup
+	JournalPage = journalPage
+	JournalSize = journalSize
+	EntryHeader = entryHeader
+)

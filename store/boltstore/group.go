@@ -21,6 +21,7 @@ type queue struct {
 	mu      sync.Mutex
 	led     bool
 	shared  bool      // the last commit was of several writers
+	groups  uint64    // so many have been taken
 	waiting []*waiter // in the order of their coming
 }
 
@@ -83,6 +84,7 @@ func (q *queue) take(w *waiter) []*waiter {
 	group = append(group, q.waiting[:n]...)
 	q.waiting = slices.Delete(q.waiting, 0, n)
 	q.shared = n > 0
+	q.groups++
 	return group
 }
 

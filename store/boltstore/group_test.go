@@ -13,37 +13,19 @@ import (
 	"github.com/interledger-go/connector/store/boltstore"
 )
 
-// crowd is a store on which one writer is about to commit, and others wait.
+// crowd is a store on which one writer is at the point of committing, and
+// others wait. Who comes from now on can only go into a later commit.
 type crowd struct {
 	*boltstore.Store
 	t       *testing.T
-	release func()
+	commit  func() error // of the leader
 	writers sync.WaitGroup
-	before  uint64 // transactions
 }
 
 func newCrowd(t *testing.T) *crowd {
 	c := &crowd{Store: open(t, filepath.Join(t.TempDir(), "connector.db")), t: t}
-	c.before = c.commits()
-	c.release = c.Hold()
-	c.writers.Go(func() {
-		if err := c.Write(context.Background(), numbered("leader", 1)); err != nil && !errors.Is(err, store.ErrClosed) {
-			t.Errorf("the leader: %v", err)
-		}
-	})
-	for !c.Led() {
-		runtime.Gosched()
-	}
+	c.commit = c.Lead(numbered("leader", 1))
 	return c
-}
-
-func (c *crowd) commits() uint64 {
-	c.t.Helper()
-	n, err := c.Commits()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return n
 }
 
 // join adds a writer, and returns when it waits. check gets what it is told.
@@ -58,9 +40,9 @@ func (c *crowd) join(ctx context.Context, b *store.Batch, check func(error)) {
 // goOn lets them all go on, waits for them, and returns how many commits it
 // took.
 func (c *crowd) goOn() uint64 {
-	c.release()
+	c.succeeds(c.commit())
 	c.writers.Wait()
-	return c.commits() - c.before
+	return c.Groups()
 }
 
 // numbered returns a batch of changes, each of its own.
@@ -68,6 +50,15 @@ func numbered(name string, changes int) *store.Batch {
 	b := new(store.Batch)
 	for i := range changes {
 		b.Put(fmt.Sprintf("%s/%d", name, i), []byte(name))
+	}
+	return b
+}
+
+// repeated returns a batch of changes of one key.
+func repeated(name string, changes int) *store.Batch {
+	b := new(store.Batch)
+	for range changes {
+		b.Put(name, []byte(name))
 	}
 	return b
 }
@@ -100,10 +91,10 @@ func TestWritersShareCommit(t *testing.T) {
 func TestGroupsAreBounded(t *testing.T) {
 	c := newCrowd(t)
 	for i := range 3 {
-		c.join(t.Context(), numbered(fmt.Sprint("large ", i), boltstore.MaxGroup/2), c.succeeds)
+		c.join(t.Context(), repeated(fmt.Sprint("large ", i), boltstore.MaxGroup/2), c.succeeds)
 	}
-	c.join(t.Context(), numbered("larger", boltstore.MaxGroup+1), c.succeeds)
-	c.join(t.Context(), numbered("small", 1), c.succeeds)
+	c.join(t.Context(), repeated("larger", boltstore.MaxGroup+1), c.succeeds)
+	c.join(t.Context(), repeated("small", 1), c.succeeds)
 	if n := c.goOn(); n != 5 {
 		t.Errorf("%d commits, want 5: the leader's, two large ones, another large one, the larger one, the small one", n)
 	}
@@ -185,7 +176,9 @@ func TestCloseWhileOthersWait(t *testing.T) {
 		c.join(t.Context(), numbered(fmt.Sprint(i), 1), func(err error) { told[i] = err })
 	}
 	c.writers.Go(func() { c.succeeds(c.Close()) })
-	c.release()
+	if err := c.commit(); err != nil && !errors.Is(err, store.ErrClosed) {
+		t.Errorf("the leader: %v", err)
+	}
 	c.writers.Wait()
 	got := contents(t, open(t, c.Path()))
 	for i, err := range told {

@@ -63,7 +63,7 @@ func putContents(tx *bbolt.Tx, contents map[string]string) error {
 func makeImage(t testing.TB, fill func(db *bbolt.DB) error) image {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "image.db")
-	db, err := bbolt.Open(name, 0o600, &bbolt.Options{PageSize: imagePageSize, FreelistType: bbolt.FreelistMapType})
+	db, err := bbolt.Open(name, 0o600, &bbolt.Options{PageSize: imagePageSize, FreelistType: bbolt.FreelistMapType, NoSync: true, NoGrowSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,19 +127,18 @@ func (m image) pages() uint64    { return order.Uint64(m.meta()[metaPages:]) }
 func (m image) freelist() uint64 { return order.Uint64(m.meta()[metaFreelist:]) }
 func (m image) root() uint64     { return order.Uint64(m.meta()[metaRoot:]) }
 
-// tree returns the page at which the tree of the store begins: the value of
-// the only element of the root, whose position is counted from the element.
-func (m image) tree() uint64 {
-	root := m.page(m.root())
-	at := 16 + order.Uint32(root[20:]) + order.Uint32(root[24:])
-	return order.Uint64(root[at:])
-}
+// tree returns the page at which the tree of the store begins.
+func (m image) tree() uint64 { return order.Uint64(m.bucket()) }
 
 // setTree changes where the tree begins.
-func (m image) setTree(id uint64) {
+func (m image) setTree(id uint64) { order.PutUint64(m.bucket(), id) }
+
+// bucket returns the value of the last element of the root, which is the bucket
+// of the store. The position is counted from the element.
+func (m image) bucket() image {
 	root := m.page(m.root())
-	at := 16 + order.Uint32(root[20:]) + order.Uint32(root[24:])
-	order.PutUint64(root[at:], id)
+	last := root.element(int(order.Uint16(root[10:])) - 1)
+	return last[order.Uint32(last[4:])+order.Uint32(last[8:]):]
 }
 
 // element returns element i of a page.

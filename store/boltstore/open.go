@@ -46,6 +46,16 @@ func Open(path string) (*Store, error) { return OpenWith(path, Options{}) }
 
 // OpenWith is Open with options.
 func OpenWith(path string, opts Options) (*Store, error) {
+	return openSized(path, opts, sizes{journal: journalSize, step: allocSize})
+}
+
+// sizes are those of the files, in bytes. Tests have smaller ones.
+type sizes struct {
+	journal int // of a new one; 0: there is none
+	step    int // by which the database grows
+}
+
+func openSized(path string, opts Options, sizes sizes) (*Store, error) {
 	if opts.LockTimeout == 0 {
 		opts.LockTimeout = defaultLockTimeout
 	}
@@ -53,7 +63,7 @@ func OpenWith(path string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("boltstore: open %s: %w", path, err)
 	}
-	s, err := open(abs, opts)
+	s, err := open(abs, opts, sizes)
 	switch {
 	case err == nil:
 		return s, nil
@@ -65,7 +75,7 @@ func OpenWith(path string, opts Options) (*Store, error) {
 	return nil, fmt.Errorf("boltstore: open %s: %w", path, err)
 }
 
-func open(path string, opts Options) (*Store, error) {
+func open(path string, opts Options, sizes sizes) (*Store, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !opts.MustExist:
@@ -82,9 +92,13 @@ func open(path string, opts Options) (*Store, error) {
 	if err := checkLocked(path, opts); err != nil {
 		return nil, err
 	}
-	s := &Store{path: path}
+	real, err := filepath.EvalSymlinks(path) // by any name, it has one journal
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, journalPath: real + journalSuffix}
 	// Only a file that has changed since then can make bbolt panic here.
-	if err := s.guard(func() error { return s.openChecked(opts) }); err != nil {
+	if err := s.guard(func() error { return s.openChecked(opts, sizes) }); err != nil {
 		_ = s.letGo()
 		return nil, err
 	}
@@ -136,7 +150,7 @@ func checkOpen(file *os.File) error {
 
 // openChecked opens the file that has been checked, and makes sure that what
 // it reads there is on the disk.
-func (s *Store) openChecked(opts Options) (err error) {
+func (s *Store) openChecked(opts Options, sizes sizes) (err error) {
 	s.db, err = bbolt.Open(s.path, fileMode, &bbolt.Options{
 		Timeout:  opts.LockTimeout,
 		OpenFile: keepFile(&s.file, ^os.O_CREATE), // It is there.
@@ -155,8 +169,19 @@ func (s *Store) openChecked(opts Options) (err error) {
 	if err != nil {
 		return err
 	}
-	s.db.AllocSize = allocSize
+	s.db.AllocSize = sizes.step
 	s.pageSize = s.db.Info().PageSize
+	h, err := s.readHistory()
+	if h.file != nil {
+		defer func() {
+			if s.journal == nil || s.journal.file != h.file {
+				_ = h.file.Close()
+			}
+		}()
+	}
+	if err != nil {
+		return err
+	}
 	if s.unsettled, err = readMetaPages(s.file, s.pageSize); err != nil {
 		return err
 	}
@@ -167,7 +192,10 @@ func (s *Store) openChecked(opts Options) (err error) {
 	if err := makeBucket(s.db); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(s.path))
+	if err := syncDir(filepath.Dir(s.path)); err != nil {
+		return err
+	}
+	return s.replay(h, sizes.journal)
 }
 
 // mappingSize returns how much of the address space to reserve for the file,

@@ -1,7 +1,6 @@
 package boltstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,9 +23,13 @@ type Store struct {
 	file     *os.File // what db writes to; db closes it
 	pageSize int
 
+	journalPath string
+	// overlay is what the journal holds and db does not.
+	overlay overlay
+
 	// life is held for reading by every call, and for writing by whoever needs
 	// the store for itself: Close, and settling after a failed commit. It comes
-	// before the lock of the queue and the locks of db.
+	// before the locks of the queue, of the overlay and of db, in this order.
 	life   sync.RWMutex
 	closed bool // guarded by life
 	db     *bbolt.DB
@@ -40,10 +43,12 @@ type Store struct {
 
 	// What follows belongs to the writer that leads.
 
+	// journal is nil where no file can be made beside the database.
+	journal *journal
 	// unsettled is nil, or the meta pages that must be on the disk before
 	// anything else is written; see settle.go.
 	unsettled []byte
-	// records is the memory of the values of one commit.
+	// records is the memory of the values of one transaction.
 	records []byte
 }
 
@@ -83,6 +88,13 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	defer s.life.RUnlock()
 	if err := s.usable(); err != nil {
 		return nil, err
+	}
+	// What is not there now is in db, or has not been acknowledged.
+	if value, there, known := s.overlay.get(key); known {
+		if !there {
+			return nil, store.ErrNotFound
+		}
+		return value, nil
 	}
 	var value []byte
 	found := false
@@ -140,57 +152,6 @@ func (s *Store) Scan(ctx context.Context, prefix string, visit func(key string, 
 	}
 }
 
-// cursor steps through the keys that begin with a prefix. What calls bbolt is
-// guarded, step by step, so that a panic of the visitor is none of ours.
-type cursor struct {
-	store  *Store
-	tx     *bbolt.Tx
-	keys   *bbolt.Cursor // nil before the first step
-	prefix []byte
-}
-
-func (s *Store) newCursor(prefix string) (*cursor, error) {
-	c := &cursor{store: s, prefix: []byte(prefix)}
-	err := s.guard(func() (err error) {
-		c.tx, err = s.db.Begin(false)
-		return err
-	})
-	if err != nil {
-		return nil, s.fail(err)
-	}
-	return c, nil
-}
-
-// next returns the next key and its value, which is not nil, or no value when
-// there are no more.
-func (c *cursor) next() (key string, value []byte, err error) {
-	err = c.store.guard(func() error {
-		var k, record []byte
-		if c.keys == nil {
-			c.keys = c.tx.Bucket(bucketName).Cursor()
-			k, record = c.keys.Seek(c.prefix)
-		} else {
-			k, record = c.keys.Next()
-		}
-		if k == nil || !bytes.HasPrefix(k, c.prefix) {
-			return nil
-		}
-		key = string(k)
-		value, err = valueOf(k, record)
-		return err
-	})
-	if err != nil {
-		return "", nil, c.store.fail(err)
-	}
-	return key, value, nil
-}
-
-func (c *cursor) close() {
-	if err := c.store.guard(c.tx.Rollback); err != nil {
-		_ = c.store.fail(err)
-	}
-}
-
 // Write makes the changes of b durable. An error that does not wrap
 // [store.ErrNotWritten] leaves the outcome unknown; a full disk is not among
 // them. A ctx that is done ends the wait for other writers, and nothing else.
@@ -212,7 +173,11 @@ func (s *Store) Write(ctx context.Context, b *store.Batch) error {
 			return t.err
 		}
 	}
-	group := s.queue.take(w)
+	return s.lead(s.queue.take(w))
+}
+
+// lead commits a group, and tells its writers how it went.
+func (s *Store) lead(group []*waiter) error {
 	err := s.commit(group)
 	s.queue.done(group, err)
 	return err
@@ -227,30 +192,37 @@ func notWritten(err error) error {
 	return fmt.Errorf("boltstore: write: %w: %w", store.ErrNotWritten, err)
 }
 
-// Close waits for the calls that are under way and lets go of the file.
+// Close waits for the calls that are under way, moves what the journal holds
+// into the file, and lets go of both. An error says that the journal stays: it
+// is part of the store, and the next Open goes on with it.
 func (s *Store) Close() error {
 	s.life.Lock()
 	defer s.life.Unlock()
 	if s.closed {
 		return nil
 	}
+	err := s.retireJournal()
 	s.closed = true
 	removeNote(s.path) // while the lock is still ours
-	if err := s.letGo(); err != nil {
+	if err := errors.Join(err, s.letGo()); err != nil {
 		return fmt.Errorf("boltstore: close %s: %w", s.path, err)
 	}
 	return nil
 }
 
-// letGo closes the file, or what has been opened of it, and ends the lock.
+// letGo closes the files, or what has been opened of them, and ends the lock.
 func (s *Store) letGo() error {
+	var err error
+	if s.journal != nil {
+		err = s.journal.file.Close()
+	}
 	if s.db != nil && !s.panicked.Load() {
-		return s.db.Close()
+		return errors.Join(err, s.db.Close())
 	}
 	if s.file == nil {
-		return nil
+		return err
 	}
 	// bbolt can no longer be asked, since it may hold its locks for ever. The
 	// mapping of the file stays in the address space.
-	return errors.Join(unlock(s.file), s.file.Close())
+	return errors.Join(err, unlock(s.file), s.file.Close())
 }

@@ -1,6 +1,7 @@
 package boltstore_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,8 +30,12 @@ type intercepted struct {
 	data   []byte // of a write
 	offset int64  // of a write
 	size   int64  // of a truncation: the new one
-	// oldPath and newPath are the arguments of a link.
+	// oldPath and newPath are the arguments of a link; oldPath and flags are
+	// those of a removal.
 	oldPath, newPath string
+	flags            uint64
+
+	load func() // reads data
 }
 
 // verdict is what becomes of a call: it is executed, unless it is faked. Then
@@ -61,6 +66,7 @@ func inChild(t *testing.T, subtest string) bool {
 	if os.Getenv(env) == t.Name() {
 		return true
 	}
+	t.Parallel() // with other children: it has a process of its own
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +80,7 @@ func inChild(t *testing.T, subtest string) bool {
 		args = append(args, "-test.short")
 	}
 	child := exec.CommandContext(t.Context(), program, args...)
-	child.Env = append(os.Environ(), env+"="+t.Name())
+	child.Env = append(os.Environ(), env+"="+t.Name(), "GOGC=400") // It copies files all the time.
 	out, err := child.CombinedOutput()
 	if testing.Verbose() {
 		t.Logf("%s", out)
@@ -99,7 +105,7 @@ func intercept(t *testing.T, judge func(*intercepted) verdict) {
 	if !ok {
 		testenv.Skip(t, "no number of the call seccomp for %s: run this on amd64 or arm64", runtime.GOARCH)
 	}
-	program := filter(syscall.SYS_PWRITE64, syscall.SYS_FTRUNCATE, syscall.SYS_FSYNC, syscall.SYS_FDATASYNC, syscall.SYS_LINKAT)
+	program := filter(syscall.SYS_PWRITE64, syscall.SYS_FTRUNCATE, syscall.SYS_FSYNC, syscall.SYS_FDATASYNC, syscall.SYS_LINKAT, syscall.SYS_UNLINKAT)
 	f := syscall.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	const (
 		prSetNoNewPrivs = 38
@@ -193,25 +199,35 @@ func arguments(n *notification, memory *os.File) *intercepted {
 	c := &intercepted{number: uintptr(n.number), fd: int(int32(n.args[0]))}
 	switch c.number {
 	case syscall.SYS_PWRITE64:
-		c.data, c.offset = make([]byte, n.args[2]), int64(n.args[3])
-		if _, err := memory.ReadAt(c.data, int64(n.args[1])); err != nil {
-			panic(err)
+		c.offset = int64(n.args[3])
+		c.load = func() {
+			c.data = make([]byte, n.args[2])
+			if _, err := memory.ReadAt(c.data, int64(n.args[1])); err != nil {
+				panic(err)
+			}
 		}
 	case syscall.SYS_FTRUNCATE:
 		c.size = int64(n.args[1])
 	case syscall.SYS_LINKAT:
 		c.oldPath, c.newPath = text(memory, n.args[1]), text(memory, n.args[3])
+	case syscall.SYS_UNLINKAT:
+		c.oldPath, c.flags = text(memory, n.args[1]), n.args[2]
 	}
 	return c
 }
 
 // text reads a string that ends with a zero.
 func text(memory *os.File, address uint64) string {
+	const page = 4 << 10 // The next one may not be there.
 	var s []byte
-	for c := make([]byte, 1); ; address++ {
-		if _, err := memory.ReadAt(c, int64(address)); err != nil || c[0] == 0 {
+	for {
+		part := make([]byte, page-address%page)
+		if _, err := memory.ReadAt(part, int64(address)); err != nil {
 			return string(s)
 		}
-		s = append(s, c[0])
+		if end := bytes.IndexByte(part, 0); end >= 0 {
+			return string(append(s, part[:end]...))
+		}
+		s, address = append(s, part...), address+uint64(len(part))
 	}
 }

@@ -1,0 +1,92 @@
+package connector_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/interledger-go/connector"
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/plugin"
+	"github.com/interledger-go/connector/store/boltstore"
+)
+
+// BenchmarkForwardLatency is one packet in flight over a store on disk, from
+// its prepare to its fulfillment, which goes back when both postings are
+// synced. In between it overwrites a page of a plain file in the same directory
+// and syncs that, so that both meet the same disk in the same mood. It prints
+// the medians, and what a packet costs in terms of a sync.
+func BenchmarkForwardLatency(b *testing.B) {
+	dir := b.TempDir()
+	s, err := boltstore.Open(filepath.Join(dir, "books.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Close() })
+	n := newNetwork(b, connector.Config{Store: s})
+	source := n.add(connector.Account{ID: "alice", Relation: connector.Child, MaxInFlight: 2})
+	sink := n.add(connector.Account{ID: "bob", Relation: connector.Child})
+	reply := &ilp.Fulfill{Fulfillment: fulfillment1}
+	sink.answer = func(*ilp.Prepare) ilp.Reply { return reply }
+	n.run()
+
+	const pages = 256
+	page := make([]byte, 4<<10)
+	plain, err := os.Create(filepath.Join(dir, "plain"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = plain.Close() })
+	overwrite := func(i int) {
+		page[0]++
+		if _, err := plain.WriteAt(page, int64(i%pages*len(page))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range pages {
+		overwrite(i)
+	}
+	if err := plain.Sync(); err != nil {
+		b.Fatal(err)
+	}
+
+	prepare := &ilp.Prepare{
+		Amount: 1000, ExpiresAt: time.Now().Add(time.Hour).UTC(), Condition: condition1,
+		Destination: ilp.MustParseAddress("test.connie.bob.wallet"), Data: make([]byte, 300),
+	}
+	ctx := context.Background()
+	place := make(places, 1)
+	var syncs, packets []time.Duration
+	for i := 0; b.Loop(); i++ {
+		start := time.Now()
+		overwrite(i)
+		if err := syscall.Fdatasync(int(plain.Fd())); err != nil {
+			b.Fatal(err)
+		}
+		syncs = append(syncs, time.Since(start))
+
+		start = time.Now()
+		place <- struct{}{}
+		source.handler.HandlePrepare(ctx, prepare, plugin.NewResponder(place, 0))
+		place <- struct{}{} // It has come back.
+		packets = append(packets, time.Since(start))
+		<-place
+	}
+	if got := n.c.Stats()[0].Incoming.Fulfilled.Count; got != uint64(len(packets)) {
+		b.Fatalf("%d of %d packets were fulfilled", got, len(packets))
+	}
+	sync, packet := median(syncs), median(packets)
+	b.ReportMetric(sync, "fdatasync-ns")
+	b.ReportMetric(packet, "packet-ns")
+	b.ReportMetric(packet/sync, "fdatasyncs/packet")
+	b.ReportMetric(0, "ns/op") // It would be that of both.
+}
+
+func median(times []time.Duration) float64 {
+	slices.Sort(times)
+	return float64(times[len(times)/2].Nanoseconds())
+}
