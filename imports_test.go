@@ -42,6 +42,7 @@ var houseRules = []struct {
 	{"middleware/middlewaretest", []string{"oer", "ilp", "plugin", "account", "ledger", "middleware", "store/memstore"}},
 
 	// Drivers know their contract and never one another, nor the connector.
+	{"plugin/ilphttp", []string{"ilp", "plugin", "ildcp"}},
 	{"plugin/*", []string{"oer", "ilp", "plugin", "internal/*"}},
 	{"backend/*", []string{"ilp", "backend", "internal/*"}},
 	{"store/*", []string{"store", "internal/*"}},
