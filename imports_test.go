@@ -61,6 +61,7 @@ var houseRules = []struct {
 	{"examples/*", []string{".", "*", "*/*"}},
 	{"cmd/*", []string{".", "*", "*/*"}},
 	{"internal/load", []string{".", "*", "*/*"}},
+	{"internal/httpload", []string{".", "*", "*/*"}},
 	{"interop", []string{".", "*", "*/*", "internal/testenv"}},
 }
 
