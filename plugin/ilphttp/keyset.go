@@ -42,6 +42,8 @@ type KeySetOptions struct {
 	URL string
 	// TLS is the configuration of the client; nil means the zero one.
 	TLS *tls.Config
+	// NetDial replaces the net.Dialer if it is not nil.
+	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Refresh is how often the keys are fetched. A token with the id of a key
 	// that is not known has them fetched sooner. 0 means DefaultKeyRefresh.
 	Refresh time.Duration
@@ -90,7 +92,10 @@ func isLoopback(host string) bool {
 // returns nil. After a failure it waits longer each time, with jitter.
 func (s *KeySet) Run(ctx context.Context) error {
 	client := &http.Client{
-		Transport:     &http.Transport{TLSClientConfig: s.options.TLS, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxHeaderBytes},
+		Transport: &http.Transport{
+			DialContext: s.options.NetDial, TLSClientConfig: s.options.TLS,
+			ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxHeaderBytes,
+		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	defer client.CloseIdleConnections()
