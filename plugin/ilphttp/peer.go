@@ -28,6 +28,8 @@ type Peer struct {
 	inFlight  atomic.Int64 // packets from the counterparty
 	reading   atomic.Int64 // bodies
 	requests  requestIDs
+	waiters   waiters
+	prepares  sync.Pool // of *ilp.Prepare: they are the handler's for a call
 	abandoned atomic.Uint64
 
 	identityMu sync.Mutex           // held while identities change
@@ -35,8 +37,6 @@ type Peer struct {
 }
 
 var _ plugin.Plugin = (*Peer)(nil)
-
-var prepares = sync.Pool{New: func() any { return new(ilp.Prepare) }}
 
 func newPeer(srv *Server, o AccountOptions) (*Peer, error) {
 	p := &Peer{lifecycle: newLifecycle(), server: srv, limits: srv.limits, identities: make(map[string]*identity)}

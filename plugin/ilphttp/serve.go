@@ -34,6 +34,12 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// that was refused. It ends where a body has been read to its end.
 	control := http.NewResponseController(w)
 	timed := control.SetReadDeadline(time.Now().Add(srv.limits.BodyTimeout)) == nil
+	if len(r.TransferEncoding) > 0 {
+		// net/http takes chunks even if there is a length as well, or if the
+		// line that says so was folded. A proxy may have read it otherwise:
+		// what follows on this connection is no request of anybody we know.
+		w.Header().Set("Connection", "close")
+	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		refuse(w, http.StatusMethodNotAllowed, "packets are sent by POST")
@@ -167,22 +173,22 @@ var (
 
 // serveSync answers in the same exchange (HTTP-20).
 func (p *Peer) serveSync(w http.ResponseWriter, r *http.Request, id *identity, packet []byte) {
-	answer, responder := newWaiter()
+	answer, responder := p.waiters.get()
 	due, taken := p.hand(context.WithoutCancel(r.Context()), id, packet, responder)
 	if !taken {
 		answer.abandon()
-		answer.release()
+		p.waiters.put(answer)
 		refuse(w, http.StatusServiceUnavailable, errNotOpen.Error())
 		return
 	}
 	defer p.inFlight.Add(-1)
 	if !answer.await(due, r.Context().Done(), p.closing) {
-		answer.release()
+		p.waiters.put(answer)
 		p.abandoned.Add(1)
 		refuse(w, http.StatusGatewayTimeout, errUnanswered.Error())
 		return
 	}
-	defer answer.release()
+	defer p.waiters.put(answer)
 	if answer.err != nil {
 		refuse(w, http.StatusInternalServerError, errNoAnswer.Error())
 		return
@@ -206,10 +212,13 @@ func (p *Peer) hand(ctx context.Context, id *identity, packet []byte, r plugin.R
 		r.Reply(ctx, tooMany)
 		return now, true
 	}
-	prepare := prepares.Get().(*ilp.Prepare)
+	prepare, ok := p.prepares.Get().(*ilp.Prepare)
+	if !ok {
+		prepare = new(ilp.Prepare)
+	}
 	defer func() {
 		*prepare = ilp.Prepare{}
-		prepares.Put(prepare)
+		p.prepares.Put(prepare)
 	}()
 	if err := prepare.Decode(packet); err != nil {
 		h.HandleMalformed(ctx, err, r)

@@ -28,23 +28,24 @@ type waiter struct {
 
 var _ plugin.Replier = (*waiter)(nil)
 
-var waiters = sync.Pool{New: func() any {
-	w := &waiter{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
-	w.timer.Stop()
-	return w
-}}
+// waiters are those of one account that are not in use.
+type waiters struct{ pool sync.Pool }
 
-// newWaiter gives a waiter, and the responder that it waits for.
-func newWaiter() (*waiter, plugin.Responder) {
-	w := waiters.Get().(*waiter)
+// get gives a waiter, and the responder that it waits for.
+func (s *waiters) get() (*waiter, plugin.Responder) {
+	w, ok := s.pool.Get().(*waiter)
+	if !ok {
+		w = &waiter{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+		w.timer.Stop()
+	}
 	w.token = w.turn.Load()
 	return w, plugin.NewResponder(w, w.token)
 }
 
-// release gives w back when its wait is over.
-func (w *waiter) release() {
+// put takes w back when its wait is over.
+func (s *waiters) put(w *waiter) {
 	w.err = nil
-	waiters.Put(w)
+	s.pool.Put(w)
 }
 
 // Reply takes the answer. It implements plugin.Replier.
