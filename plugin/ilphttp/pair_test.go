@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -214,3 +215,6 @@ func (a answer) fulfilled() bool {
 	_, ok := a.reply.(*ilp.Fulfill)
 	return ok
 }
+
+// discardLog keeps what a server says of clients that do not trust it.
+var discardLog = log.New(io.Discard, "", 0)
