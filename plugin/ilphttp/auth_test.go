@@ -99,6 +99,37 @@ func TestAccountsOfPaths(t *testing.T) {
 	}
 }
 
+// Accounts with names may have the same subject, and a name that nobody has is
+// nobody's, whatever the token.
+func TestJWTOfNamedAccount(t *testing.T) {
+	srv := ilphttp.NewServer(ilphttp.ServerOptions{AccountName: func(r *http.Request) string { return r.Header.Get("ILP-Peer-Name") }})
+	secret := func(name string) []byte { return []byte("the secret of " + name + ", which is long") }
+	for _, name := range []string{"alice", "bob", ""} {
+		rules := &ilphttp.JWT{Secrets: [][]byte{secret(name)}}
+		if name != "" {
+			rules.Subject = "connie"
+		}
+		account(t, srv, ilphttp.AccountOptions{Incoming: ilphttp.Credentials{Name: name, JWT: rules}}, fulfiller)
+	}
+	for _, test := range []struct {
+		name, signer string
+		want         int
+	}{
+		{"alice", "alice", 200}, {"bob", "bob", 200}, {"", "", 200},
+		{"alice", "bob", 401}, {"bob", "", 401}, {"", "alice", 401}, {"carol", "", 401}, {"carol", "alice", 401},
+	} {
+		text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "connie", "exp": time.Now().Add(time.Hour).Unix()}).SignedString(secret(test.signer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got := status(t, srv, map[string]string{"ILP-Peer-Name": test.name, "Authorization": text}); got != test.want {
+				t.Errorf("%q with a token of %q gave status %d, want %d", test.name, test.signer, got, test.want)
+			}
+		}
+	}
+}
+
 func TestAccountRefusesBadOptions(t *testing.T) {
 	srv := ilphttp.NewServer(ilphttp.ServerOptions{})
 	account(t, srv, ilphttp.AccountOptions{Incoming: ilphttp.Credentials{Name: "taken", Tokens: []string{"taken"}}}, fulfiller)

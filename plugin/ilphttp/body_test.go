@@ -32,6 +32,9 @@ func TestBodyRevoked(t *testing.T) {
 		for range 2 {
 			b.Close()
 		}
+		if n, err := b.Read(got[:min(1, taken)]); n > 0 || err == nil {
+			t.Errorf("after Close %d bytes came, %v", n, err)
+		}
 		if *ended != 1 {
 			t.Errorf("the end was told %d times, want once", *ended)
 		}

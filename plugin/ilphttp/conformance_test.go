@@ -9,6 +9,10 @@ import (
 	"github.com/interledger-go/connector/plugin/plugintest"
 )
 
+// window is how many packets are in flight: each has a connection of its own,
+// or two.
+const window = 200
+
 // conformance has two servers, each with an account for the other.
 func conformance(http2, async bool) plugintest.Options {
 	return plugintest.Options{
@@ -17,6 +21,7 @@ func conformance(http2, async bool) plugintest.Options {
 			leftHTTP, rightHTTP := newHTTPServer(left, http2), newHTTPServer(right, http2)
 			account := func(srv *ilphttp.Server, self, other *httptest.Server) *ilphttp.Peer {
 				o := outgoing(other)
+				o.Limits.MaxInFlight = window
 				o.Token = "to " + other.URL
 				if async {
 					o.Async, o.CallbackURL = true, self.URL
@@ -36,7 +41,7 @@ func conformance(http2, async bool) plugintest.Options {
 		},
 		Symmetric:      true,
 		Connectionless: true,
-		MaxInFlight:    ilphttp.DefaultMaxInFlight,
+		MaxInFlight:    window,
 	}
 }
 
@@ -44,6 +49,7 @@ func conformance(http2, async bool) plugintest.Options {
 func newHTTPServer(srv *ilphttp.Server, http2 bool) *httptest.Server {
 	s := httptest.NewUnstartedServer(srv)
 	s.Config = ilphttp.NewHTTPServer(srv)
+	s.Config.ErrorLog = discardLog
 	if http2 {
 		s.EnableHTTP2 = true
 		s.StartTLS()

@@ -17,8 +17,9 @@ type Credentials struct {
 	// Name is what requests for the account say by ServerOptions.AccountName;
 	// with the default, the last but one segment of /accounts/{account}/ilp.
 	// It says which account is meant and proves nothing. Requests that name no
-	// account are given to the one that their credentials are of; so no other
-	// account may have the same ones.
+	// account are given to the one that their token or certificate is of; so no
+	// other account may have the same ones. The JWTs of an account with a name
+	// are only taken from requests that name it.
 	Name string
 
 	// Tokens are the bearer tokens that are valid: random text of 32 bytes or
@@ -55,8 +56,8 @@ type JWT struct {
 	// Subject, Issuer and Audience are what the claims sub, iss and aud must
 	// be, or for aud, have among them; empty: anything. Keys and KeySet need
 	// all three, since others than the counterparty may be given tokens under
-	// them. Without a subject, one account of a server is found by its JWTs;
-	// others need a Name.
+	// them. An account without a Name is found by its subject; one of a server
+	// may have neither.
 	Subject, Issuer, Audience string
 
 	// Leeway is how much the clocks of both sides may differ. 0 means

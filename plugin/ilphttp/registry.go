@@ -52,6 +52,15 @@ func newIdentity(p *Peer, user string, c Credentials) *identity {
 	return id
 }
 
+// isCalled reports whether a request that says this name may mean id by its
+// JWT.
+func (id *identity) isCalled(name string) bool {
+	if name == "" || !id.named {
+		return name == "" && !id.named
+	}
+	return id.name == sha256.Sum256([]byte(name))
+}
+
 // registry finds out whose a request is. Names, tokens and the like are keys
 // only as hashes, so that the time of a look-up tells nothing about them.
 type registry struct {
@@ -82,7 +91,7 @@ func (r *registry) indexes(id *identity) []index {
 	if id.named {
 		all = append(all, index{r.byName, []digest{id.name}, "name"})
 	}
-	if id.jwt != nil && !(id.named && id.jwt.rules.Subject == "") {
+	if id.jwt != nil && !id.named {
 		all = append(all, index{r.byJWT, []digest{sha256.Sum256([]byte(id.jwt.rules.Subject))}, "subject of JWTs"})
 	}
 	return all
@@ -228,7 +237,7 @@ func (r *registry) withJWT(token string, hash digest, name string) *identity {
 	if strings.Count(token, ".") != 2 {
 		return nil
 	}
-	if v, ok := r.remembered(hash); ok && (name == "" || v.identity.named && v.identity.name == sha256.Sum256([]byte(name))) {
+	if v, ok := r.remembered(hash); ok && v.identity.isCalled(name) {
 		return v.identity
 	}
 	id := r.claimant(token, name)
@@ -245,19 +254,19 @@ func (r *registry) withJWT(token string, hash digest, name string) *identity {
 
 // claimant is whose a JWT would be if it were valid.
 func (r *registry) claimant(token, name string) *identity {
-	subject := ""
-	if name == "" {
-		var ok bool
-		if subject, ok = unverifiedSubject(token); !ok {
-			return nil
-		}
-	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if id := r.find(r.byJWT, sha256.Sum256([]byte(subject)), name); id != nil {
+	if name != "" {
+		return r.byName[sha256.Sum256([]byte(name))]
+	}
+	subject, ok := unverifiedSubject(token)
+	if !ok {
+		return nil
+	}
+	if id := r.byJWT[sha256.Sum256([]byte(subject))]; id != nil {
 		return id
 	}
-	return r.byJWT[sha256.Sum256(nil)]
+	return r.byJWT[sha256.Sum256(nil)] // one that asks for no subject
 }
 
 // remembered gives a JWT that was verified before and holds now.

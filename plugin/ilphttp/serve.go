@@ -181,8 +181,9 @@ func (p *Peer) serveSync(w http.ResponseWriter, r *http.Request, id *identity, p
 		refuse(w, http.StatusServiceUnavailable, errNotOpen.Error())
 		return
 	}
-	defer p.inFlight.Add(-1)
-	if !answer.await(due, r.Context().Done(), p.closing) {
+	answered := answer.await(due, r.Context().Done(), p.closing)
+	p.inFlight.Add(-1) // first: whoever gets the answer may send the next packet at once
+	if !answered {
 		p.waiters.put(answer)
 		p.abandoned.Add(1)
 		refuse(w, http.StatusGatewayTimeout, errUnanswered.Error())

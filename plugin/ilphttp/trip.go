@@ -25,9 +25,8 @@ type trip struct {
 	expiry      time.Time
 	destination ilp.Address
 
-	users   atomic.Int32 // the goroutine of the trip, and the bodies
-	first   body         // the body of the first attempt
-	current *body
+	users   atomic.Int32                  // the goroutine of the trip, and the bodies
+	current *body                         // of the last attempt
 	again   func() (io.ReadCloser, error) // GetBody
 	drop    func()                        // t.unuse
 
@@ -50,19 +49,10 @@ func (t *trip) unuse() {
 	t.s.trips.Put(t)
 }
 
-// firstBody is the body of the first attempt.
-func (t *trip) firstBody() *body {
-	t.users.Add(1)
-	b := &t.first
-	b.packet, b.offset, b.ended = t.packet, 0, t.drop
-	b.state.Store(bodyKept)
-	b.closed.Store(false)
-	t.current = b
-	return b
-}
-
-// nextBody is called by the transport, before RoundTrip returns, to try again
-// what it knows not to have been sent: a POST is not repeated for any other
+// nextBody gives the body of an attempt. After the first, it is called by the
+// transport, before RoundTrip returns, to try again what it knows not to have
+// been taken: nothing was written to the connection, or an HTTP/2 server has
+// said that it did not process the stream. A POST is not repeated for any other
 // reason.
 func (t *trip) nextBody() (io.ReadCloser, error) {
 	t.users.Add(1)
@@ -117,7 +107,8 @@ func (t *trip) post(ctx context.Context, target *url.URL, header http.Header) (*
 	req := t.s.request.WithContext(ctx)
 	req.URL, req.Host, req.Header = target, target.Host, header
 	req.ContentLength = int64(len(t.packet))
-	req.Body, req.GetBody = t.firstBody(), t.again
+	req.Body, _ = t.nextBody() // its error is for GetBody, and always nil
+	req.GetBody = t.again
 	return t.s.transport.roundTrip(req)
 }
 
