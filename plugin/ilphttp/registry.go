@@ -55,10 +55,10 @@ func newIdentity(p *Peer, user string, c Credentials) *identity {
 // isCalled reports whether a request that says this name may mean id by its
 // JWT.
 func (id *identity) isCalled(name string) bool {
-	if name == "" || !id.named {
-		return name == "" && !id.named
+	if name == "" {
+		return !id.named
 	}
-	return id.name == sha256.Sum256([]byte(name))
+	return id.named && id.name == sha256.Sum256([]byte(name))
 }
 
 // registry finds out whose a request is. Names, tokens and the like are keys
