@@ -2,15 +2,11 @@ package ilphttp_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -368,35 +364,29 @@ func TestAgreedReplyURL(t *testing.T) {
 // Past the bound of the account, a packet with an asynchronous reply is
 // refused, may be sent again, and is taken then.
 func TestAsyncInFlightBound(t *testing.T) {
-	h := newSilent()
-	srv := ilphttp.NewServer(ilphttp.ServerOptions{Limits: ilphttp.Limits{MaxInFlight: 1}})
-	var replies atomic.Int64
-	done := make(chan struct{}, 10)
-	far := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { replies.Add(1); done <- struct{}{} }))
-	defer far.Close()
-	o := tokens(token)
-	o.Outgoing.URL = far.URL
-	link := account(t, srv, o, h)
-	ask := func(id string) int {
-		r := asyncRequest(t, id)
-		r.Header.Set("Callback-Url", far.URL)
-		return serve(srv, r).StatusCode
-	}
-	if got := ask("1"); got != 202 {
-		t.Errorf("status %d, want 202", got)
-	}
-	if got := ask("2"); got != 429 {
-		t.Errorf("status %d, want 429", got)
-	}
-	(<-h.got).Reply(context.Background(), fulfill)
-	<-done
-	for link.Stats().Unanswered > 0 { // until the response has been read
-		<-time.After(time.Millisecond)
-	}
-	if got := ask("2"); got != 202 {
-		t.Errorf("status %d, want 202", got)
-	}
-	link.Close()
+	synctest.Test(t, func(t *testing.T) {
+		h := newSilent()
+		p, stop := newAsyncPair(t, h, nil)
+		defer stop()
+		l, stopFar := servePipes(p.far)
+		defer stopFar()
+		srv := ilphttp.NewServer(ilphttp.ServerOptions{Limits: ilphttp.Limits{MaxInFlight: 1}})
+		o := tokens(token)
+		o.Outgoing = ilphttp.ClientOptions{URL: "http://far/ilp", NetDial: l.Dial}
+		defer account(t, srv, o, h).Close()
+		ask := func(id string, want int) {
+			t.Helper()
+			if got := serve(srv, asyncRequest(t, id)).StatusCode; got != want {
+				t.Errorf("status %d, want %d", got, want)
+			}
+		}
+		ask("1", 202)
+		ask("2", 429)
+		(<-h.got).Reply(t.Context(), fulfill)
+		synctest.Wait()
+		ask("2", 202)
+		if len(h.got) != 1 {
+			t.Errorf("%d packets were taken, want the second", len(h.got))
+		}
+	})
 }
-
-var _ net.Listener = (*pipeListener)(nil)

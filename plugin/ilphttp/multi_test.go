@@ -2,13 +2,12 @@ package ilphttp_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"errors"
 
 	"github.com/interledger-go/connector/ildcp"
 	"github.com/interledger-go/connector/ilp"
