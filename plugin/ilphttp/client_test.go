@@ -290,6 +290,9 @@ func TestClientRefusesBadOptions(t *testing.T) {
 		"has a user":   {URL: "https://alice:hunter2@bob/"},
 		"asynchronous": {URL: "https://bob/", Async: true},
 		"delimiter":    {URL: "https://bob/", Delimiter: "%"},
+		"not ASCII":    {URL: "https://bücher.example/"},
+		"be sent":      {URL: "https://bob/", Token: "a\r\nHost: eve"},
+		"Peer-Name":    {URL: "https://bob/", PeerName: "a\nb"},
 		"one of them":  {URL: "https://bob/", JWT: &ilphttp.SignedJWT{}},
 	} {
 		c := ilphttp.NewClient(o)
@@ -362,4 +365,110 @@ func TestConnections(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a server sends beyond its response is no answer to the next packet.
+func TestUnaskedBytes(t *testing.T) {
+	reject := encode(t, ilp.Rejectf(ilp.F99ApplicationError, "nobody asked"))
+	reply := encode(t, fulfill)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var connections atomic.Int64
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			connections.Add(1)
+			r, err := http.ReadRequest(bufio.NewReader(conn))
+			if err == nil {
+				_, _ = io.Copy(io.Discard, r.Body)
+				fmt.Fprintf(conn, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%sHTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(reply), reply, len(reject), reject)
+			}
+			defer conn.Close()
+		}
+	})
+	defer serving.Wait()
+	defer l.Close()
+	c := client(t, ilphttp.ClientOptions{URL: "http://" + l.Addr().String()})
+	for range 3 {
+		if a := <-send(c, newPrepare()); !a.fulfilled() {
+			t.Errorf("the answer is %v, %v; want the fulfill", a.reply, a.err)
+		}
+	}
+	if n := connections.Load(); n != 3 {
+		t.Errorf("%d connections were used for 3 packets: one with bytes left on it was used again", n)
+	}
+}
+
+// A connection that does not take the whole request has not sent the packet.
+func TestHalfWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dials atomic.Int64
+		c := client(t, ilphttp.ClientOptions{URL: "http://bob/", NetDial: func(context.Context, string, string) (net.Conn, error) {
+			dials.Add(1)
+			near, far := net.Pipe()
+			go func() {
+				_, _ = io.ReadFull(far, make([]byte, 50))
+				far.Close()
+			}()
+			return near, nil
+		}})
+		a := <-send(c, newPrepare())
+		if !errors.Is(a.err, plugin.ErrNotSent) || dials.Load() != 1 {
+			t.Errorf("the answer is %v, %v after %d dials; want ErrNotSent after one", a.reply, a.err, dials.Load())
+		}
+		c.Close()
+	})
+}
+
+// Idle connections are closed in time, and packets share those that there are.
+func TestIdleConnectionsAreClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, h := ilphttp.NewServer(ilphttp.ServerOptions{}), newSilent()
+		account(t, srv, tokens(token), h)
+		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+		web := ilphttp.NewHTTPServer(srv)
+		var open atomic.Int64
+		web.ConnState = func(_ net.Conn, s http.ConnState) {
+			switch s {
+			case http.StateNew:
+				open.Add(1)
+			case http.StateClosed:
+				open.Add(-1)
+			}
+		}
+		go web.Serve(l)
+		defer web.Close()
+		c := client(t, ilphttp.ClientOptions{URL: "http://bob/", Token: token, NetDial: l.Dial, IdleTimeout: 3 * time.Second})
+		defer c.Close()
+		for _, n := range []int{10, 10, 5} {
+			var sent []<-chan answer
+			for range n {
+				sent = append(sent, send(c, newPrepare()))
+			}
+			var got []plugin.Responder
+			for range n {
+				got = append(got, <-h.got)
+			}
+			for i := range got {
+				got[i].Reply(t.Context(), fulfill)
+			}
+			for i := range sent {
+				<-sent[i]
+			}
+			if got := open.Load(); got != 10 {
+				t.Errorf("%d connections are open after %d packets at once, want 10", got, n)
+			}
+			synctest.Wait()
+		}
+		time.Sleep(5 * time.Second)
+		if got := open.Load(); got != 0 {
+			t.Errorf("%d connections are open that nobody has used for 5s, want none", got)
+		}
+	})
 }

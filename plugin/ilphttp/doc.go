@@ -81,7 +81,10 @@
 //
 // # Cost
 //
-// The work for a packet is that of net/http, about nine tenths of it on both
-// sides. Over HTTP/1.1 each packet in flight has a connection, over HTTP/2
-// hundreds share one. Each occupies a goroutine, on both sides.
+// The server's work for a packet is that of net/http, nearly all of it. The
+// client has its own HTTP/1.1, for small requests on connections that are kept:
+// one write, and one read, on the goroutine of the packet; responses are parsed
+// by net/http. Over HTTP/1.1 each packet in flight has a connection, over
+// HTTP/2 hundreds share one, at twice the cost. Each occupies a goroutine, on
+// both sides.
 package ilphttp

@@ -94,6 +94,8 @@ func parseURL(text string) (*url.URL, error) {
 		return nil, fmt.Errorf("ilphttp: the scheme of the URL is %q, want https or http", u.Scheme)
 	case u.Hostname() == "":
 		return nil, errors.New("ilphttp: the URL has no host")
+	case strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return nil, errors.New("ilphttp: the host of the URL is not ASCII: give it in its encoded form, xn--…")
 	case u.User != nil:
 		return nil, errors.New("ilphttp: the URL has a user: give the token as an option")
 	}
@@ -168,8 +170,8 @@ func (s *sender) close() {
 	s.closed = true
 	s.mu.Unlock()
 	s.cancel()
-	s.running.Wait()
 	s.transport.close()
+	s.running.Wait()
 }
 
 // event counts something that goes to the log, the first time and each time

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,6 +101,11 @@ func newHeaders(o *ClientOptions) (*headers, error) {
 		h.jwt = &signed
 	case o.Token != "":
 		h.base.Set("Authorization", "Bearer "+o.Token)
+	}
+	for name := range h.base {
+		if strings.ContainsFunc(h.base.Get(name), func(r rune) bool { return r < ' ' || r > '~' }) {
+			return nil, fmt.Errorf("ilphttp: what goes into the header %s holds a character that cannot be sent", name)
+		}
 	}
 	return h, nil
 }

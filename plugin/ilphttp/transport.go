@@ -20,25 +20,28 @@ const streamsPerConnection = 100
 // each request.
 type transport struct {
 	negotiating *http.Transport // either version; nil: HTTP/1.1 was asked for
-	http1       *http.Transport
+	http1       *http1
 	old         atomic.Bool // the server has chosen HTTP/1.1
 	conns       connections
 }
 
 func (t *transport) init(o *ClientOptions, limits *Limits, secure bool) {
 	dial := t.conns.dialer(o.dialer())
-	t.http1 = newTransport(o, dial, 2*limits.MaxInFlight, false) // packets, and replies to those of the counterparty
+	t.http1 = &http1{
+		dial: dial, tls: o.TLS, dialTimeout: o.DialTimeout, idleTimeout: o.IdleTimeout,
+		maxResponse: int64(maxHeaderBytes + limits.MaxBody + maxPassedOver),
+	}
 	if secure && !o.HTTP1 {
-		t.negotiating = newTransport(o, dial, limits.MaxInFlight/streamsPerConnection+2, true)
+		t.negotiating = newTransport(o, dial, limits.MaxInFlight/streamsPerConnection+2)
 	}
 }
 
 // newTransport makes a transport with at most so many connections to a host.
 // It asks no proxy of the environment, follows nothing, and unpacks nothing.
-func newTransport(o *ClientOptions, dial dialFunc, connections int, http2 bool) *http.Transport {
+func newTransport(o *ClientOptions, dial dialFunc, connections int) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(http2)
+	protocols.SetHTTP2(true)
 	t := &http.Transport{
 		DialContext:            dial,
 		TLSHandshakeTimeout:    o.DialTimeout,
@@ -70,13 +73,13 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// close closes all connections. No request is under way.
+// close closes all connections, and so ends all requests. No new ones are made.
 func (t *transport) close() {
-	t.http1.CloseIdleConnections()
+	t.conns.close()
+	t.http1.stop()
 	if t.negotiating != nil {
 		t.negotiating.CloseIdleConnections()
 	}
-	t.conns.close()
 }
 
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
