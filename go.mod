@@ -4,6 +4,8 @@ go 1.26
 
 require github.com/gobwas/ws v1.5.0
 
+require github.com/golang-jwt/jwt/v5 v5.3.1
+
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/go-sql-driver/mysql v1.10.1

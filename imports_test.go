@@ -47,9 +47,13 @@ var houseRules = []struct {
 	{"middleware/middlewaretest", []string{"oer", "ilp", "plugin", "account", "ledger", "middleware", "store", "store/memstore"}},
 
 	// Drivers know their contract and never one another, nor the connector.
+	{"plugin/ilphttp", []string{"ilp", "plugin", "ildcp"}},
 	{"plugin/*", []string{"oer", "ilp", "plugin", "internal/*"}},
 	{"backend/*", []string{"ilp", "backend", "internal/*"}},
 	{"store/*", []string{"store", "internal/*"}},
+
+	// Certificates for the host's servers and clients.
+	{"tlsfile", nil},
 
 	// What nobody outside should import.
 	{"internal/routetable", nil},
@@ -68,6 +72,7 @@ var houseRules = []struct {
 	{"examples/*", []string{".", "*", "*/*"}},
 	{"cmd/*", []string{".", "*", "*/*"}},
 	{"internal/load", []string{".", "*", "*/*"}},
+	{"internal/httpload", []string{".", "*", "*/*"}},
 	{"interop", []string{".", "*", "*/*", "internal/testenv"}},
 }
 

@@ -2,11 +2,12 @@
 // implementations that this connector has to work with, under node, and let
 // them pay one another across it.
 //
-// The peers are the published packages ilp-plugin-btp and ilp-protocol-stream,
-// at the versions pinned in js/package-lock.json. js/peer.js puts them
-// together into one node of the network, with a BTP client or listener and a
-// STREAM receiver and sender behind it, and does what a test tells it in JSON
-// lines over its stdin and stdout. Nothing of the connector is imitated there:
+// The peers are the published packages ilp-plugin-btp, ilp-plugin-http and
+// ilp-protocol-stream, at the versions pinned in js/package-lock.json.
+// js/peer.js puts them together into one node of the network, with a BTP client
+// or listener, or both ends of an HTTP link, and a STREAM receiver and sender
+// behind it, and does what a test tells it in JSON lines over its stdin and
+// stdout. Nothing of the connector is imitated there:
 // what these tests see is what a deployed counterparty sees.
 //
 // They need node, 18 or later, and the packages:

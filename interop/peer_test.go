@@ -31,10 +31,11 @@ type peer struct {
 	calls map[uint64]chan<- message
 }
 
-// pluginOptions are those of ilp-plugin-btp.
+// pluginOptions are those of ilp-plugin-btp, or of ilp-plugin-http.
 type pluginOptions struct {
-	Server   string    `json:"server,omitempty"` // of a client: btp+ws://name:token@host:port
-	Listener *listener `json:"listener,omitempty"`
+	HTTP     *httpOptions `json:"http,omitempty"`
+	Server   string       `json:"server,omitempty"` // of a client: btp+ws://name:token@host:port
+	Listener *listener    `json:"listener,omitempty"`
 	// ReconnectIntervals are the waits between attempts to dial, in
 	// milliseconds; the last one for all further attempts.
 	ReconnectIntervals []int `json:"reconnectIntervals,omitempty"`
@@ -68,10 +69,10 @@ func startPeer(t *testing.T, name string, options pluginOptions) *peer {
 	t.Helper()
 	node := testenv.NeedCommand(t, "node", "apt-get install nodejs npm")
 	testenv.NeedFile(t, "js/node_modules/.package-lock.json", "npm ci --prefix interop/js")
-	if options.ReconnectIntervals == nil {
+	if options.ReconnectIntervals == nil && options.HTTP == nil {
 		options.ReconnectIntervals = []int{0, 20}
 	}
-	if options.ResponseTimeout == 0 {
+	if options.ResponseTimeout == 0 && options.HTTP == nil {
 		options.ResponseTimeout = int(callTimeout / time.Millisecond)
 	}
 	argument, err := json.Marshal(options)

@@ -2,10 +2,12 @@
 
 const http = require('http')
 const BtpPlugin = require('ilp-plugin-btp')
+const HttpPlugin = require('ilp-plugin-http')
 const { deserializeIlpPrepare, serializeIlpReject } = require('ilp-packet')
 
 /**
- * One ilp-plugin-btp, client or listener, shared by several users.
+ * One ilp-plugin-btp, client or listener, or one ilp-plugin-http, shared by
+ * several users.
  *
  * The libraries above a plugin take it for their own: they register the one
  * data handler, and disconnect when they are done. Each gets a plugin of its
@@ -14,8 +16,9 @@ const { deserializeIlpPrepare, serializeIlpReject } = require('ilp-packet')
  */
 class Link {
   /**
-   * @param options those of ilp-plugin-btp. A listener listens on the loopback
-   *   interface, whatever port 0 gives it.
+   * @param options those of ilp-plugin-btp, or {http} with those of
+   *   ilp-plugin-http. A listener listens on the loopback interface, whatever
+   *   port 0 gives it.
    * @param event is told "connect" and "disconnect", and "refused" with the
    *   reason if the server does not accept the token.
    */
@@ -29,7 +32,13 @@ class Link {
       listener.port = { host: '127.0.0.1', port }
       options = { ...options, listener: { ...listener, wsOpts: { server: this.server } } }
     }
-    this.plugin = new BtpPlugin(options, { log: logger(event) })
+    if (options.http) {
+      // Its port goes to listen() as it is, too.
+      const { incoming, ...http } = options.http
+      this.plugin = new HttpPlugin({ ...http, incoming: { ...incoming, port: { host: '127.0.0.1', port: incoming.port } } })
+    } else {
+      this.plugin = new BtpPlugin(options, { log: logger(event) })
+    }
     this.plugin.registerDataHandler((data) => this.dispatch(data))
     this.plugin.on('connect', () => event('connect'))
     this.plugin.on('disconnect', () => event('disconnect'))
@@ -42,6 +51,12 @@ class Link {
 
   /** Listens, and returns the port; a client may come later. */
   async listen () {
+    if (this.plugin instanceof HttpPlugin) {
+      await this.plugin.connect()
+      const server = this.plugin._httpServer
+      if (!server.listening) await new Promise((resolve) => server.once('listening', resolve))
+      return server.address().port
+    }
     const listening = new Promise((resolve) => this.server.once('listening', resolve))
     this.plugin.connect().catch((err) => process.stderr.write(`${err.stack}\n`))
     await listening

@@ -1,13 +1,14 @@
 'use strict'
 
 /**
- * A JavaScript Interledger node at the far end of a BTP link, led by a Go
+ * A JavaScript Interledger node at the far end of a link, led by a Go
  * test over stdin and stdout:
  *
  *   node peer.js '{"server": "btp+ws://alice:token@127.0.0.1:7768"}'
  *   node peer.js '{"listener": {"port": 0, "secret": "token"}}'
+ *   node peer.js '{"http": {"incoming": {"port": 0, …}, "outgoing": {"url": …}}}'
  *
- * The argument is the options of ilp-plugin-btp. The calls are the methods
+ * The argument is the options of ilp-plugin-btp, or of ilp-plugin-http. The calls are the methods
  * below; lines.js says how they are written.
  */
 

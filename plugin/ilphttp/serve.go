@@ -1,0 +1,235 @@
+package ilphttp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/plugin"
+)
+
+const (
+	mediaType    = "application/octet-stream"     // RFC 35
+	oldMediaType = "application/ilp+octet-stream" // what ilp-plugin-http sends
+)
+
+// octetStream is the Content-Type of all packets. It is shared by all header
+// maps, and never changed.
+var octetStream = []string{mediaType}
+
+// ServeHTTP takes a request with a Prepare or, in the asynchronous form, with
+// the reply to one. A request that it answers with a status from 400 to 499
+// has had no effect. Every reply has status 200, a Reject too (HTTP-20). It
+// returns when the packet has been answered, when the client has gone, or some
+// time after the packet has expired; a packet that was taken has its effect
+// whoever is there to read the answer.
+func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// For everything that is read from here on, also by net/http of a body
+	// that was refused. It ends where a body has been read to its end.
+	control := http.NewResponseController(w)
+	timed := control.SetReadDeadline(time.Now().Add(srv.limits.BodyTimeout)) == nil
+	if len(r.TransferEncoding) > 0 {
+		// net/http takes chunks even if there is a length as well, or if the
+		// line that says so was folded. A proxy may have read it otherwise:
+		// what follows on this connection is no request of anybody we know.
+		w.Header().Set("Connection", "close")
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		refuse(w, http.StatusMethodNotAllowed, "packets are sent by POST")
+		return
+	}
+	id := srv.registry.authenticate(r, srv.accountName(r))
+	if id == nil {
+		srv.refused.Add(1)
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		refuse(w, http.StatusUnauthorized, "invalid credentials")
+		return
+	}
+	if !isPacket(r.Header) {
+		refuse(w, http.StatusUnsupportedMediaType, "packets are of type "+mediaType)
+		return
+	}
+	packet, status, err := id.peer.readBody(r)
+	if err != nil {
+		refuse(w, status, err.Error())
+		return
+	}
+	if timed {
+		_ = control.SetReadDeadline(time.Time{}) // it has worked before
+	}
+	id.peer.serve(w, r, id, packet)
+}
+
+// refuse answers with a status code. The connection goes on, unless a body is
+// left that is too long to be passed over.
+func refuse(w http.ResponseWriter, status int, text string) {
+	http.Error(w, text, status)
+}
+
+func isPacket(h http.Header) bool {
+	values := h["Content-Type"]
+	if len(values) != 1 {
+		return false
+	}
+	t, _, _ := strings.Cut(values[0], ";")
+	t = strings.TrimSpace(t)
+	return strings.EqualFold(t, mediaType) || strings.EqualFold(t, oldMediaType)
+}
+
+var (
+	errTooLarge = errors.New("no packet is that large")
+	errBody     = errors.New("the body could not be read")
+	errSlowBody = errors.New("the body has not come in time")
+	errReading  = errors.New("too many requests of this account are being read")
+)
+
+// readBody reads a packet into memory of its own. With the error comes the
+// status that says so to the client.
+func (p *Peer) readBody(r *http.Request) ([]byte, int, error) {
+	if r.ContentLength > int64(p.limits.MaxBody) {
+		return nil, http.StatusRequestEntityTooLarge, errTooLarge
+	}
+	// Replies to our own packets are read as well as packets, so there is
+	// room for both.
+	if p.reading.Add(1) > 2*int64(p.limits.MaxInFlight) {
+		p.reading.Add(-1)
+		return nil, http.StatusServiceUnavailable, errReading
+	}
+	defer p.reading.Add(-1)
+	packet, err := readPacket(r.Body, r.ContentLength, p.limits.MaxBody)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, http.StatusRequestEntityTooLarge, err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, http.StatusRequestTimeout, errSlowBody
+	case err != nil:
+		return nil, http.StatusBadRequest, errBody
+	}
+	return packet, 0, nil
+}
+
+// readPacket reads a body of at most limit bytes to its end, into fresh
+// memory: a packet will point there. length is -1 if it is not known.
+func readPacket(body io.Reader, length int64, limit int) ([]byte, error) {
+	if length > int64(limit) {
+		return nil, errTooLarge
+	}
+	if length < 0 {
+		packet, err := io.ReadAll(io.LimitReader(body, int64(limit)+1))
+		if err == nil && len(packet) > limit {
+			err = errTooLarge
+		}
+		return packet, err
+	}
+	packet := make([]byte, length, length+1)
+	if _, err := io.ReadFull(body, packet); err != nil {
+		return nil, err
+	}
+	// The end has to be seen, for the connection to be used again.
+	switch n, err := body.Read(packet[length : length+1]); {
+	case n > 0:
+		return nil, errTooLarge
+	case err != nil && err != io.EOF:
+		return nil, err
+	}
+	return packet, nil
+}
+
+// serve handles an authenticated packet.
+func (p *Peer) serve(w http.ResponseWriter, r *http.Request, id *identity, packet []byte) {
+	request, err := requestID(r.Header)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if t := ilp.PacketType(packet); request != "" && (t == ilp.TypeFulfill || t == ilp.TypeReject) {
+		p.takeReply(w, request, packet)
+		return
+	}
+	target, status, err := p.replyTarget(r.Header, request)
+	switch {
+	case err != nil:
+		refuse(w, status, err.Error())
+	case target != nil:
+		p.serveAsync(w, r, id, packet, request, target)
+	default:
+		p.serveSync(w, r, id, packet)
+	}
+}
+
+var (
+	errNotOpen    = errors.New("the account is not open")
+	errNoAnswer   = errors.New("there is no reply to this packet")
+	errUnanswered = errors.New("the packet was not answered in time")
+	tooMany       = &ilp.Reject{Code: ilp.T03ConnectorBusy, Message: "too many packets in flight."}
+)
+
+// serveSync answers in the same exchange (HTTP-20).
+func (p *Peer) serveSync(w http.ResponseWriter, r *http.Request, id *identity, packet []byte) {
+	answer, responder := p.waiters.get()
+	due, taken := p.hand(context.WithoutCancel(r.Context()), id, packet, responder)
+	if !taken {
+		answer.abandon()
+		p.waiters.put(answer)
+		refuse(w, http.StatusServiceUnavailable, errNotOpen.Error())
+		return
+	}
+	answered := answer.await(due, r.Context().Done(), p.closing)
+	p.inFlight.Add(-1) // first: whoever gets the answer may send the next packet at once
+	if !answered {
+		p.waiters.put(answer)
+		p.abandoned.Add(1)
+		refuse(w, http.StatusGatewayTimeout, errUnanswered.Error())
+		return
+	}
+	defer p.waiters.put(answer)
+	if answer.err != nil {
+		refuse(w, http.StatusInternalServerError, errNoAnswer.Error())
+		return
+	}
+	h := w.Header()
+	h["Content-Type"] = octetStream
+	h["Content-Length"] = []string{strconv.Itoa(len(answer.packet))}
+	_, _ = w.Write(answer.packet) // a client that is not there any more learns nothing
+}
+
+// hand gives a packet to the handler, and counts it as in flight; the caller
+// counts it out. It says when to give up, or that the account is not open.
+func (p *Peer) hand(ctx context.Context, id *identity, packet []byte, r plugin.Responder) (due time.Time, ok bool) {
+	h, ok := p.enter()
+	if !ok {
+		return time.Time{}, false
+	}
+	defer p.leave()
+	now := time.Now()
+	if p.inFlight.Add(1) > int64(p.limits.MaxInFlight) {
+		r.Reply(ctx, tooMany)
+		return now, true
+	}
+	prepare, ok := p.prepares.Get().(*ilp.Prepare)
+	if !ok {
+		prepare = new(ilp.Prepare)
+	}
+	defer func() {
+		*prepare = ilp.Prepare{}
+		p.prepares.Put(prepare)
+	}()
+	if err := prepare.Decode(packet); err != nil {
+		h.HandleMalformed(ctx, err, r)
+		return p.limits.due(now, now), true
+	}
+	due = p.limits.due(now, prepare.ExpiresAt)
+	if id.user != "" && isConfigRequest(prepare) {
+		configureUser(ctx, h, id.user, prepare, r)
+		return due, true
+	}
+	h.HandlePrepare(ctx, prepare, r)
+	return due, true
+}

@@ -1,0 +1,139 @@
+package ilphttp
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// streamsPerConnection is how many requests an HTTP/2 connection is taken to
+// carry at once: most servers allow 100 or more.
+const streamsPerConnection = 100
+
+// transport is how the requests of a sender travel. The two versions of HTTP
+// want different numbers of connections, and which one it is going to be is
+// not known before the first: HTTP/2 shares a few, and a thousand packets
+// that come at once must not begin a thousand handshakes; HTTP/1.1 has one for
+// each request.
+type transport struct {
+	negotiating *http.Transport // either version; nil: HTTP/1.1 was asked for
+	http1       *http1
+	old         atomic.Bool // the server has chosen HTTP/1.1
+	conns       connections
+}
+
+func (t *transport) init(o *ClientOptions, limits *Limits, secure bool) {
+	dial := t.conns.dialer(o.dialer())
+	t.http1 = &http1{
+		dial: dial, tls: o.TLS, dialTimeout: o.DialTimeout, idleTimeout: o.IdleTimeout,
+		maxResponse: int64(maxHeaderBytes + limits.MaxBody + maxPassedOver),
+	}
+	if secure && !o.HTTP1 {
+		t.negotiating = newTransport(o, dial, limits.MaxInFlight/streamsPerConnection+2)
+	}
+}
+
+// newTransport makes a transport with at most so many connections to a host.
+// It asks no proxy of the environment, follows nothing, and unpacks nothing.
+func newTransport(o *ClientOptions, dial dialFunc, connections int) *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	t := &http.Transport{
+		DialContext:            dial,
+		TLSHandshakeTimeout:    o.DialTimeout,
+		MaxConnsPerHost:        connections,
+		MaxIdleConns:           connections,
+		MaxIdleConnsPerHost:    connections,
+		IdleConnTimeout:        o.IdleTimeout,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		DisableCompression:     true,
+		Protocols:              protocols,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
+	}
+	if o.TLS != nil {
+		t.TLSClientConfig = o.TLS.Clone()
+	}
+	return t
+}
+
+// roundTrip sends a request. It is never sent a second time, but for one that
+// the http.Transport knows not to have been sent: see trip.nextBody.
+func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
+	if t.negotiating == nil || t.old.Load() {
+		return t.http1.RoundTrip(req)
+	}
+	resp, err := t.negotiating.RoundTrip(req)
+	if err == nil && resp.ProtoMajor < 2 {
+		t.old.Store(true)
+	}
+	return resp, err
+}
+
+// close closes all connections, and so ends all requests. No new ones are made.
+func (t *transport) close() {
+	t.conns.close()
+	t.http1.stop()
+	if t.negotiating != nil {
+		t.negotiating.CloseIdleConnections()
+	}
+}
+
+type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// connections are those that a transport has open. It keeps no list that could
+// be asked, and its idle ones are not all.
+type connections struct {
+	mu     sync.Mutex
+	open   map[*connection]struct{}
+	closed bool
+}
+
+type connection struct {
+	net.Conn
+	of *connections
+}
+
+func (c *connection) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.open, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// dialer gives dial, with connections that are known.
+func (s *connections) dialer(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		c := &connection{conn, s}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.closed {
+			conn.Close()
+			return nil, net.ErrClosed
+		}
+		if s.open == nil {
+			s.open = make(map[*connection]struct{})
+		}
+		s.open[c] = struct{}{}
+		return c, nil
+	}
+}
+
+// close closes all.
+func (s *connections) close() {
+	s.mu.Lock()
+	s.closed = true
+	open := s.open
+	s.open = nil
+	s.mu.Unlock()
+	for c := range open {
+		c.Conn.Close()
+	}
+}
