@@ -1,0 +1,73 @@
+package config
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/interledger-go/connector/tlsfile"
+)
+
+// adminServer serves the admin API.
+type adminServer struct {
+	server  *http.Server
+	socket  net.Listener
+	addr    net.Addr
+	logger  *slog.Logger
+	files   *tlsfile.Files // nil without TLS
+	serving sync.WaitGroup
+	ended   func() error
+}
+
+// buildAdmin listens for the admin API, if there is one.
+func (a *Assembly) buildAdmin() error {
+	c := &a.plan.config
+	if !c.AdminAPI || a.options.Admin == nil {
+		return nil
+	}
+	handler, err := a.options.Admin(a)
+	if err != nil {
+		return fmt.Errorf("config: the admin API: %w", err)
+	}
+	s := &adminServer{logger: a.logger, server: &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
+	}}
+	if c.AdminAPITLS != nil {
+		if s.files, err = c.AdminAPITLS.load(a.logger); err != nil {
+			return err
+		}
+	}
+	address := net.JoinHostPort(c.AdminAPIHost, portText(c.AdminAPIPort))
+	if s.socket, err = net.Listen("tcp", address); err != nil {
+		return fmt.Errorf("config: the admin API cannot listen on %s: %w", address, err)
+	}
+	s.addr = s.socket.Addr()
+	if s.files != nil {
+		s.socket = tls.NewListener(s.socket, s.files.Server(nil))
+	}
+	s.ended = sync.OnceValue(func() error {
+		err := shutdown(s.server)
+		s.socket.Close() // if it was never served
+		s.serving.Wait()
+		return err
+	})
+	a.admin = s
+	return nil
+}
+
+func (s *adminServer) start() {
+	s.logger.Info("the admin API listens", slog.String("address", s.addr.String()))
+	s.serving.Go(func() {
+		if err := s.server.Serve(s.socket); !errors.Is(err, http.ErrServerClosed) {
+			s.logger.Error("the admin API has stopped", slog.Any("error", err))
+		}
+	})
+}
+
+func (s *adminServer) stop() error { return s.ended() }
