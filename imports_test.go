@@ -42,6 +42,9 @@ var houseRules = []struct {
 	{"middleware/middlewaretest", []string{"oer", "ilp", "plugin", "account", "ledger", "middleware", "store/memstore"}},
 
 	// Drivers know their contract and never one another, nor the connector.
+	// Miniaccounts is a small connector of its own: its users have limits, and
+	// books, as accounts have.
+	{"plugin/miniaccounts", []string{"ilp", "plugin", "store", "account", "ledger", "middleware", "ildcp", "internal/btplink"}},
 	{"plugin/*", []string{"oer", "ilp", "plugin", "internal/*"}},
 	{"backend/*", []string{"ilp", "backend", "internal/*"}},
 	{"store/*", []string{"store", "internal/*"}},
@@ -52,6 +55,7 @@ var houseRules = []struct {
 	{"internal/testserver", []string{"internal/testenv"}},
 	{"internal/groupcommit", []string{"store"}},
 	{"internal/wsconn", nil},
+	{"internal/btplink", []string{"oer", "ilp", "plugin", "internal/wsconn"}},
 
 	// The connector stands on the contracts.
 	{".", []string{"ilp", "plugin", "backend", "store", "account", "ledger", "middleware", "ildcp", "internal/routetable"}},

@@ -1,125 +1,63 @@
 package btp
 
-import (
-	"context"
-	"errors"
-	"fmt"
-	"log/slog"
-	"math/bits"
-	"net"
-	"sync"
-	"sync/atomic"
+import "github.com/interledger-go/connector/internal/btplink"
 
-	"github.com/interledger-go/connector/ilp"
-	"github.com/interledger-go/connector/plugin"
+// Limits bounds what one socket may cost. A zero field stands for the default
+// of its name.
+//
+//	MaxMessage     int           // longest BTP packet taken, in bytes
+//	MaxPending     int           // bytes that may wait for a counterparty that does not read
+//	MaxOutstanding int           // requests that it may leave unanswered
+//	LateWindow     time.Duration // how long after a packet's expiry its reply is waited for
+//	AuthTimeout    time.Duration // from the connection to the end of the authentication
+//	PingInterval   time.Duration // between two WebSocket pings; negative: none
+//	PongTimeout    time.Duration // how long the counterparty may be silent after a ping
+//	WriteTimeout   time.Duration // how long it may take no bytes while some wait
+//
+// Beyond half of MaxPending, and beyond MaxOutstanding, packets are not sent
+// (plugin.ErrBusy); a reply that finds no room even in the other half of
+// MaxPending ends the socket.
+type Limits = btplink.Limits
+
+// Defaults of [Limits].
+const (
+	DefaultMaxMessage     = btplink.DefaultMaxMessage
+	DefaultMaxPending     = btplink.DefaultMaxPending
+	DefaultMaxOutstanding = btplink.DefaultMaxOutstanding
+	DefaultLateWindow     = btplink.DefaultLateWindow
+	DefaultAuthTimeout    = btplink.DefaultAuthTimeout
+	DefaultPingInterval   = btplink.DefaultPingInterval
+	DefaultPongTimeout    = btplink.DefaultPongTimeout
+	DefaultWriteTimeout   = btplink.DefaultWriteTimeout
 )
-
-// link is what the sockets of one counterparty share, and what a Client and
-// a Peer have in common.
-type link struct {
-	name     string // of the counterparty, for logs
-	limits   Limits // no zero values
-	log      *slog.Logger
-	handler  plugin.Handler // set by open
-	requests RequestHandler // nil: the defaults
-	counters counters
-
-	stateMu   sync.Mutex // held while HandleState is called, for the order
-	connected bool       // what the handler was told last
-}
 
 // Stats counts what happened on a link since it was made.
-type Stats struct {
-	Outstanding int // requests that the counterparty has not answered
-	Unanswered  int // requests of the counterparty that are not answered
+//
+//	Outstanding     int    // requests that the counterparty has not answered
+//	Unanswered      int    // requests of the counterparty that are not answered
+//	LateReplies     uint64 // replies to requests that were given up
+//	UnknownReplies  uint64 // replies to requests that were not pending, second replies included
+//	DroppedReplies  uint64 // our replies whose socket had gone
+//	RepeatedReplies uint64 // our replies to requests that had been answered
+//	Unreadable      uint64 // sockets ended because of bytes that are no BTP packet
+type Stats = btplink.Stats
 
-	LateReplies     uint64 // replies to requests that were given up
-	UnknownReplies  uint64 // replies to requests that were not pending, second replies included
-	DroppedReplies  uint64 // our replies whose socket had gone
-	RepeatedReplies uint64 // our replies to requests that had been answered
-	Unreadable      uint64 // sockets ended because of bytes that are no BTP packet
-}
+// RequestHandler takes the requests of a counterparty that carry no ILP
+// packet: Transfers, and Messages of other sub-protocols (BTP-09). It is
+// called on the goroutine that reads the socket, so it must not block; r may
+// be answered later, and must be answered once. *p is the caller's again when
+// the call returns (use Packet.Clone to keep it).
+//
+// Without a handler Messages are acknowledged with an empty Response, and
+// Transfers refused.
+type RequestHandler = btplink.RequestHandler
 
-type counters struct {
-	late, unknown, dropped, repeated, unreadable atomic.Uint64
-}
-
-func (c *counters) stats(sockets ...*socket) Stats {
-	s := Stats{
-		LateReplies:     c.late.Load(),
-		UnknownReplies:  c.unknown.Load(),
-		DroppedReplies:  c.dropped.Load(),
-		RepeatedReplies: c.repeated.Load(),
-		Unreadable:      c.unreadable.Load(),
-	}
-	for _, socket := range sockets {
-		s.Outstanding += socket.pending.outstanding()
-		s.Unanswered += socket.incoming.unanswered()
-	}
-	return s
-}
-
-// count counts an event that goes to the log, the first time and each time
-// that its number has doubled.
-func (l *link) count(n *atomic.Uint64, message string, attrs ...slog.Attr) {
-	if times := n.Add(1); bits.OnesCount64(times) == 1 {
-		attrs = append(attrs, slog.String("account", l.name), slog.Uint64("times", times))
-		l.log.LogAttrs(context.Background(), slog.LevelWarn, "btp: "+message, attrs...)
-	}
-}
-
-// tell tells the handler what the state is now, if it has changed. state is
-// called under the lock that puts the calls in order.
-func (l *link) tell(state func() bool, err error) {
-	l.stateMu.Lock()
-	defer l.stateMu.Unlock()
-	now := state()
-	if now == l.connected {
-		return
-	}
-	l.connected = now
-	if now {
-		err = nil
-	}
-	l.handler.HandleState(now, err)
-}
-
-// sendPrepare sends p over s, which is nil while there is no socket.
-func (l *link) sendPrepare(ctx context.Context, s *socket, p *ilp.Prepare, r plugin.Responder) {
-	if s == nil {
-		r.Fail(ctx, plugin.ErrNotConnected)
-		return
-	}
-	s.sendPrepare(ctx, p, r)
-}
-
-// request sends p over s and waits for the reply.
-func (l *link) request(ctx context.Context, s *socket, p *Packet) (Packet, error) {
-	if s == nil {
-		return Packet{}, plugin.ErrNotConnected
-	}
-	return s.request(ctx, p)
-}
-
-var (
-	errOpenedBefore = errors.New("btp: Open was called before")
-
-	// errClosed is what calls after Close get, and what ends a socket then.
-	errClosed error = &closedError{"btp: closed", plugin.ErrNotSent}
-	// errClosing is what Close answers outstanding requests with.
-	errClosing error = &closedError{"btp: closed while the reply was outstanding", plugin.ErrUnknownOutcome}
-)
-
-// closedError wraps net.ErrClosed and what is known about the request.
-type closedError struct {
-	text    string
-	outcome error
-}
-
-func (e *closedError) Error() string   { return e.text }
-func (e *closedError) Unwrap() []error { return []error{net.ErrClosed, e.outcome} }
-
-// lostError is what requests get that are outstanding when a socket ends.
-func lostError(cause error) error {
-	return fmt.Errorf("btp: connection ended before the reply: %w: %w", plugin.ErrUnknownOutcome, cause)
-}
+// Request is a request of the counterparty that waits for its answer. It is a
+// small value and may be used from any goroutine. A second answer has no
+// effect. Respond answers with a Response, which to a Transfer says that the
+// amount has been applied (BTP-36); Refuse answers with an Error: the request
+// has had no effect (BTP-35).
+//
+//	func (r Request) Respond(ctx context.Context, entries ...Entry) error
+//	func (r Request) Refuse(ctx context.Context, e *Error) error
+type Request = btplink.Request
