@@ -26,15 +26,23 @@ type AcceptorOptions struct {
 	// It runs on the goroutine of the socket, may block while ctx lasts, which
 	// is for AuthTimeout, and must not keep the slices. Of an error the client
 	// is told all: an *Error as it is, others with F00.
-	Authenticate func(ctx context.Context, username, token []byte) (*Group, error)
-	// Leave is called, unless it is nil, once for each Group that Authenticate
-	// has given, when the socket has ended.
-	Leave func(*Group)
+	Authenticate func(ctx context.Context, username, token []byte) (Admission, error)
+	// Leave is called, unless it is nil, once for each Admission that
+	// Authenticate has given, when the socket has ended.
+	Leave func(Admission)
 
 	Limits             Limits // no zero values
 	MaxUnauthenticated int    // 0: DefaultMaxUnauthenticated
 	MaxConnections     int    // sockets, authenticated or not; 0: any number
 	Log                *slog.Logger
+}
+
+// Admission is what a socket is let in by.
+type Admission struct {
+	// Group is where it belongs.
+	Group *Group
+	// Key is for Group.Admits and Group.End, and nobody else's business.
+	Key any
 }
 
 // Acceptor is the http.Handler that takes the connections of clients and
@@ -129,12 +137,13 @@ func (a *Acceptor) serve(s *Socket) {
 
 // run is the goroutine of a socket.
 func (a *Acceptor) run(s *Socket) {
-	g, id, err := a.authenticate(s)
+	admission, id, err := a.authenticate(s)
+	g := admission.Group
 	a.leave()
 	if g != nil && a.options.Leave != nil {
-		defer a.options.Leave(g)
+		defer a.options.Leave(admission)
 	}
-	if err == nil && !g.attach(s, id) {
+	if err == nil && !g.attach(s, id, admission.Key) {
 		err = a.refuse(s, id, Errorf(T00UnreachableError, "%v", errNotReady))
 	}
 	if err != nil {
@@ -144,30 +153,30 @@ func (a *Acceptor) run(s *Socket) {
 	g.detach(s, s.Serve())
 }
 
-// authenticate waits for the client's first packet, and gives the group that
-// it names, and its request id (BTP-20). On an error the client has been told,
+// authenticate waits for the client's first packet, and gives what it is let
+// in by, and its request id (BTP-20). On an error the client has been told,
 // and s is at its end.
-func (a *Acceptor) authenticate(s *Socket) (g *Group, id uint32, err error) {
+func (a *Acceptor) authenticate(s *Socket) (admission Admission, id uint32, err error) {
 	s.conn.SetReadLimit(min(maxAuthMessage, a.options.Limits.MaxMessage))
 	if err := s.conn.SetReadDeadline(time.Now().Add(a.options.Limits.AuthTimeout)); err != nil {
-		return nil, 0, err
+		return Admission{}, 0, err
 	}
 	message, err := s.conn.ReadMessage()
 	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			s.conn.Shutdown(wsconn.CodePolicy, "no authentication")
 		}
-		return nil, 0, err
+		return Admission{}, 0, err
 	}
 	if err := s.packet.Decode(message); err != nil {
 		s.conn.Shutdown(wsconn.CodeInvalidPayload, "unreadable BTP packet")
-		return nil, 0, err // not answered (BTP-33)
+		return Admission{}, 0, err // not answered (BTP-33)
 	}
 	id = s.packet.RequestID
 	username, token, err := readAuth(&s.packet)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(a.running, a.options.Limits.AuthTimeout)
-		g, err = a.options.Authenticate(ctx, username, token)
+		admission, err = a.options.Authenticate(ctx, username, token)
 		cancel()
 	}
 	if err != nil {
@@ -175,10 +184,10 @@ func (a *Acceptor) authenticate(s *Socket) (g *Group, id uint32, err error) {
 		if !ok {
 			reason = Errorf(F00NotAcceptedError, "%v", err)
 		}
-		return nil, id, a.refuse(s, id, reason)
+		return Admission{}, id, a.refuse(s, id, reason)
 	}
 	s.conn.SetReadLimit(a.options.Limits.MaxMessage)
-	return g, id, s.conn.SetReadDeadline(time.Time{})
+	return admission, id, s.conn.SetReadDeadline(time.Time{})
 }
 
 // refuse answers the first packet with an Error and closes (BTP-21). No other

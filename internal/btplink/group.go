@@ -36,6 +36,10 @@ const (
 // concurrently.
 type Group struct {
 	Link
+	// Admits, unless it is nil, is asked once more when a socket joins, for
+	// what may have changed since its Admission was given. Set with Init.
+	Admits func(key any) bool
+
 	policy Policy
 	max    int // sockets
 
@@ -166,27 +170,29 @@ func (g *Group) Close() {
 	g.serving.Wait()
 }
 
-// EndSockets ends the sockets that there are, because of cause, and waits for
-// nothing. New ones are taken.
-func (g *Group) EndSockets(cause error) {
+// End ends the sockets whose key is ended, because of cause, and waits for
+// nothing. One that is about to join is asked for by Admits after this.
+func (g *Group) End(cause error, ended func(key any) bool) {
 	g.mu.Lock()
 	sockets := g.live()
 	g.mu.Unlock()
 	for _, s := range sockets {
-		s.End(cause, wsconn.CodePolicy)
+		if ended(s.key) {
+			s.End(cause, wsconn.CodePolicy)
+		}
 	}
 }
 
 // attach takes s in and tells the client so, which must be the first packet
-// that it gets (BTP-22). It reports false if the group is not open, or
-// nothing can be written.
-func (g *Group) attach(s *Socket, authRequest uint32) bool {
+// that it gets (BTP-22). It reports false if the group is not open, does not
+// admit it, or nothing can be written.
+func (g *Group) attach(s *Socket, authRequest uint32, key any) bool {
 	g.mu.Lock()
-	if g.closed || !g.opened || s.write(&Packet{Type: TypeResponse, RequestID: authRequest}) != nil {
+	if g.closed || !g.opened || g.Admits != nil && !g.Admits(key) || s.write(&Packet{Type: TypeResponse, RequestID: authRequest}) != nil {
 		g.mu.Unlock()
 		return false
 	}
-	s.link = &g.Link
+	s.link, s.key = &g.Link, key
 	old := g.live()
 	replaced := old[:max(len(old)+1-g.max, 0)]
 	next := append(slices.Clone(old[len(replaced):]), s)

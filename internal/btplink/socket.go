@@ -23,6 +23,7 @@ import (
 // are of the one that reads.
 type Socket struct {
 	link       *Link // nil on a server until the client is authenticated
+	key        any   // that it was let in by
 	conn       *wsconn.Conn
 	maxPending int // bytes that may wait to be written
 	pending    pending

@@ -130,7 +130,7 @@ func NewClient(o ClientOptions) *Client {
 	orDefault(&c.options.MinBackoff, DefaultMinBackoff)
 	orDefault(&c.options.MaxBackoff, DefaultMaxBackoff)
 	orDefault(&c.options.StableAfter, DefaultStableAfter)
-	c.link.Limits = o.Limits.WithDefaults()
+	c.link.Limits = btplink.Limits(o.Limits).WithDefaults()
 	c.link.Name = c.target.username + "@" + c.target.host
 	c.link.Log = o.Logger
 	if c.link.Log == nil {
@@ -206,9 +206,9 @@ func (c *Client) State() State { return State(c.state.Load()) }
 // Stats counts what has happened.
 func (c *Client) Stats() Stats {
 	if s := c.live.Load(); s != nil {
-		return c.link.Stats(s)
+		return Stats(c.link.Stats(s))
 	}
-	return c.link.Stats()
+	return Stats(c.link.Stats())
 }
 
 // Close ends the connection and waits for the client's goroutines. What is

@@ -1,23 +1,36 @@
 package btp
 
-import "github.com/interledger-go/connector/internal/btplink"
+import (
+	"time"
+
+	"github.com/interledger-go/connector/internal/btplink"
+)
 
 // Limits bounds what one socket may cost. A zero field stands for the default
 // of its name.
-//
-//	MaxMessage     int           // longest BTP packet taken, in bytes
-//	MaxPending     int           // bytes that may wait for a counterparty that does not read
-//	MaxOutstanding int           // requests that it may leave unanswered
-//	LateWindow     time.Duration // how long after a packet's expiry its reply is waited for
-//	AuthTimeout    time.Duration // from the connection to the end of the authentication
-//	PingInterval   time.Duration // between two WebSocket pings; negative: none
-//	PongTimeout    time.Duration // how long the counterparty may be silent after a ping
-//	WriteTimeout   time.Duration // how long it may take no bytes while some wait
-//
-// Beyond half of MaxPending, and beyond MaxOutstanding, packets are not sent
-// (plugin.ErrBusy); a reply that finds no room even in the other half of
-// MaxPending ends the socket.
-type Limits = btplink.Limits
+type Limits struct {
+	// MaxMessage is the longest BTP packet taken, in bytes.
+	MaxMessage int
+	// MaxPending is how many bytes may wait for a counterparty that does not
+	// read. Beyond half of it, packets are not sent (plugin.ErrBusy); a reply
+	// that finds no room even in the other half ends the socket.
+	MaxPending int
+	// MaxOutstanding is how many requests may be unanswered by the
+	// counterparty. Beyond it, packets are not sent (plugin.ErrBusy).
+	MaxOutstanding int
+	// LateWindow is how long after a packet's expiry its reply is still
+	// waited for.
+	LateWindow time.Duration
+	// AuthTimeout bounds the time from the connection to the end of the
+	// authentication.
+	AuthTimeout time.Duration
+	// PingInterval is the time between two WebSocket pings; negative: none.
+	PingInterval time.Duration
+	// PongTimeout is how long the counterparty may be silent after a ping.
+	PongTimeout time.Duration
+	// WriteTimeout is how long it may take no bytes while some wait.
+	WriteTimeout time.Duration
+}
 
 // Defaults of [Limits].
 const (
@@ -32,15 +45,16 @@ const (
 )
 
 // Stats counts what happened on a link since it was made.
-//
-//	Outstanding     int    // requests that the counterparty has not answered
-//	Unanswered      int    // requests of the counterparty that are not answered
-//	LateReplies     uint64 // replies to requests that were given up
-//	UnknownReplies  uint64 // replies to requests that were not pending, second replies included
-//	DroppedReplies  uint64 // our replies whose socket had gone
-//	RepeatedReplies uint64 // our replies to requests that had been answered
-//	Unreadable      uint64 // sockets ended because of bytes that are no BTP packet
-type Stats = btplink.Stats
+type Stats struct {
+	Outstanding int // requests that the counterparty has not answered
+	Unanswered  int // requests of the counterparty that are not answered
+
+	LateReplies     uint64 // replies to requests that were given up
+	UnknownReplies  uint64 // replies to requests that were not pending, second replies included
+	DroppedReplies  uint64 // our replies whose socket had gone
+	RepeatedReplies uint64 // our replies to requests that had been answered
+	Unreadable      uint64 // sockets ended because of bytes that are no BTP packet
+}
 
 // RequestHandler takes the requests of a counterparty that carry no ILP
 // packet: Transfers, and Messages of other sub-protocols (BTP-09). It is

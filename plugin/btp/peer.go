@@ -44,7 +44,7 @@ func (p *Peer) HandleRequests(h RequestHandler) { p.group.HandleRequests(h) }
 func (p *Peer) Connected() bool { return p.group.Connected() }
 
 // Stats counts what has happened.
-func (p *Peer) Stats() Stats { return p.group.Stats() }
+func (p *Peer) Stats() Stats { return Stats(p.group.Stats()) }
 
 // Close takes the account from the server, ends its sockets and waits for
 // their goroutines. What is outstanding is answered with an error that wraps

@@ -21,16 +21,16 @@ const (
 
 // Policy is what happens when a second socket is authenticated for an
 // account.
-type Policy = btplink.Policy
+type Policy int
 
 const (
 	// Replace ends the older socket. Two clients that both come back, with
 	// the credentials of one account, end each other's for ever.
-	Replace = btplink.Replace
+	Replace = Policy(btplink.Replace)
 	// Newest keeps both, and sends packets over the newer one.
-	Newest = btplink.Newest
+	Newest = Policy(btplink.Newest)
 	// RoundRobin keeps both, and sends packets over them in turn.
-	RoundRobin = btplink.RoundRobin
+	RoundRobin = Policy(btplink.RoundRobin)
 )
 
 // ServerOptions of a Server. The zero value is useful.
@@ -59,7 +59,7 @@ type ServerOptions struct {
 // this Server too, after that of the http.Server.
 type Server struct {
 	options  ServerOptions
-	limits   Limits // no zero values
+	limits   btplink.Limits // no zero values
 	log      *slog.Logger
 	accounts registry
 	acceptor *btplink.Acceptor
@@ -71,7 +71,7 @@ var errServerClosed = fmt.Errorf("btp: the server is closed: %w", net.ErrClosed)
 
 // NewServer makes a Server without accounts.
 func NewServer(o ServerOptions) *Server {
-	s := &Server{options: o, limits: o.Limits.WithDefaults(), log: o.Logger}
+	s := &Server{options: o, limits: btplink.Limits(o.Limits).WithDefaults(), log: o.Logger}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -100,7 +100,7 @@ func (srv *Server) Account(c Credentials) (*Peer, error) {
 		username: sha256.Sum256([]byte(c.Username)),
 		token:    sha256.Sum256([]byte(c.Token)),
 	}
-	p.group.Init(cmp.Or(c.Username, "(no user name)"), srv.limits, srv.log, srv.options.Sockets, srv.options.MaxSockets)
+	p.group.Init(cmp.Or(c.Username, "(no user name)"), srv.limits, srv.log, btplink.Policy(srv.options.Sockets), srv.options.MaxSockets)
 	if err := srv.accounts.add(p); err != nil {
 		return nil, err
 	}
@@ -118,16 +118,16 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // that is early until its account is open: a program often listens before it
 // runs its connector, and some clients give up for good when they are refused
 // once.
-func (srv *Server) authenticate(ctx context.Context, username, token []byte) (*btplink.Group, error) {
+func (srv *Server) authenticate(ctx context.Context, username, token []byte) (btplink.Admission, error) {
 	p := srv.accounts.find(username, token)
 	if p == nil {
-		return nil, errCredentials
+		return btplink.Admission{}, errCredentials
 	}
 	select {
 	case <-p.group.Ready():
 	case <-ctx.Done():
 	}
-	return &p.group, nil
+	return btplink.Admission{Group: &p.group}, nil
 }
 
 // Refused is the number of sockets whose authentication was refused.
