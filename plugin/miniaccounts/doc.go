@@ -44,10 +44,9 @@
 // the user's, then the account's, then that of the source; for a packet from
 // a user the next hop's, the account's, and then the user's. A fulfillment is
 // handed on when the posting before it is durable, so a book is never behind
-// what somebody was told. If the process is killed between two of them, the
-// user of a packet that it sent may not have been charged for it, though the
-// account was; it has not seen the fulfillment then, and the amount is among
-// what the book calls in doubt.
+// what somebody was told. If the process is killed in the moment between the
+// account's posting for a packet from a user and the user's, the user has not
+// been charged; it has not been given the fulfillment either.
 //
 // The account has limits, too, and they are about all its users together.
 // MaxInFlight in particular is to be set for a connector.Account that has

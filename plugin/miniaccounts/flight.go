@@ -253,4 +253,3 @@ func (f *flight) end() {
 	f.state.Store(flightState(generation, flightHere))
 	f.srv.flights.Put(f)
 }
-

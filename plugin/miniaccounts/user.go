@@ -29,9 +29,9 @@ type user struct {
 	pipelines *middleware.Pipelines
 	memory    time.Duration // see UserLimits.memory
 
-	uses     atomic.Int64 // sockets and packets; up from 0 only with the registry locked
-	incoming atomic.Int64 // packets of the user that are not answered
-	outgoing atomic.Int64 // packets to it
+	uses     atomic.Int64  // sockets and packets; up from 0 only with the registry locked
+	incoming atomic.Int64  // packets of the user that are not answered
+	outgoing atomic.Int64  // packets to it
 	ended    atomic.Uint64 // sockets let in before this epoch of the registry are not
 
 	// Of the registry, guarded by its mu.
