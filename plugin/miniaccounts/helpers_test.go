@@ -1,6 +1,7 @@
 package miniaccounts_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -406,6 +407,12 @@ var (
 	fulfillment = ilp.Fulfillment{1, 2, 3}
 	fulfill     = &ilp.Fulfill{Fulfillment: fulfillment, Data: []byte("done")}
 )
+
+// same compares the fields of two prepares.
+func same(a, b ilp.Prepare) bool {
+	return a.Amount == b.Amount && a.ExpiresAt.Equal(b.ExpiresAt) && a.Condition == b.Condition &&
+		a.Destination == b.Destination && bytes.Equal(a.Data, b.Data)
+}
 
 // prepareTo is a packet of 100 units.
 func prepareTo(destination string) *ilp.Prepare {
