@@ -381,6 +381,9 @@ func newOutcome(reply ilp.Reply, err error) outcome {
 // wantReject checks for a reject by the server.
 func (o outcome) wantReject(t testing.TB, code ilp.Code, message string) {
 	t.Helper()
+	if reject, ok := errors.AsType[*ilp.Reject](o.err); ok && errors.Is(o.err, plugin.ErrNotConnected) {
+		o.reject = reject
+	}
 	if o.reject == nil || o.reject.Code != code || o.reject.Message != message || o.reject.TriggeredBy.String() != "test.connie.mini" {
 		t.Errorf("the outcome is %+v (reject %v), want %s %q by test.connie.mini", o, o.reject, code, message)
 	}

@@ -132,7 +132,7 @@ func TestReference(t *testing.T) {
 	})
 	t.Run("sendData: condition and fulfillment don't match", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			n := start(t, miniaccounts.Options{})
+			n := start(t, miniaccounts.Options{Ledger: newLedger(t, memstore.New())}) // else it is the connector that looks
 			u := n.user(t, "", secretToken)
 			result := ask(n, prepareTo("test.connie.mini."+secretHash))
 			_, id := u.readPrepare()

@@ -147,7 +147,7 @@ func (srv *Server) Connected() bool { return srv.up.Load() }
 // SendPrepare sends p to the user that the segment after the address of the
 // account names; see plugin.Plugin. What is further on in the address is the
 // user's business. An address of no user is rejected with F02; a user without
-// a socket is an error that wraps plugin.ErrNotConnected, which becomes T01.
+// a socket is an error that wraps plugin.ErrNotConnected and a reject, T01.
 func (srv *Server) SendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
 	c := srv.config.Load()
 	if c == nil {
@@ -174,12 +174,21 @@ func (srv *Server) miss(ctx context.Context, c *config, name string, r plugin.Re
 		r.Fail(ctx, err)
 		return
 	}
-	code := ilp.T01PeerUnreachable
+	reject := &ilp.Reject{Code: ilp.F02Unreachable, TriggeredBy: c.address, Message: "No clients connected for account " + name}
 	if !srv.known(name) {
-		code = ilp.F02Unreachable
+		r.Reply(ctx, reject)
+		return
 	}
-	r.Reply(ctx, &ilp.Reject{Code: code, TriggeredBy: c.address, Message: "No clients connected for account " + name})
+	reject.Code = ilp.T01PeerUnreachable
+	r.Fail(ctx, &absentError{reject})
 }
+
+// absentError is the reject for a packet that was not sent, because its user
+// has no socket.
+type absentError struct{ reject *ilp.Reject }
+
+func (e *absentError) Error() string   { return e.reject.Error() }
+func (e *absentError) Unwrap() []error { return []error{e.reject, plugin.ErrNotConnected} }
 
 // absent is why nobody can be sent a packet now.
 func (srv *Server) absent() error {

@@ -95,6 +95,7 @@ func TestSocketEndsWithPackets(t *testing.T) {
 		if o := get(t, result); !errors.Is(o.err, plugin.ErrUnknownOutcome) || errors.Is(o.err, plugin.ErrNotSent) || time.Since(begin) > 0 {
 			t.Errorf("%+v after %v", o, time.Since(begin))
 		}
+		synctest.Wait() // until it is no longer the newest
 		result = ask(n, prepareTo("test.connie.mini."+nameOf("token")))
 		_, id := first.readPrepare() // the next packet, and the first to this socket
 		first.sendILP(btp.TypeResponse, id, fulfill)

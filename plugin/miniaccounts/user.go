@@ -198,9 +198,12 @@ func (srv *Server) chain() []middleware.Middleware {
 		middleware.MaxPacketAmount(),
 		middleware.Throughput(),
 	}
-	if srv.options.Ledger != nil {
-		list = append(list, middleware.Balance())
+	if srv.options.Ledger == nil {
+		return append(list, srv.options.Middleware...)
 	}
+	// The connector will look at the fulfillment, too; but a book must not be
+	// posted to before.
+	list = append(list, middleware.Balance())
 	list = append(list, srv.options.Middleware...)
 	return append(list, middleware.ValidateFulfillment())
 }
