@@ -2,10 +2,12 @@
 
 const http = require('http')
 const BtpPlugin = require('ilp-plugin-btp')
+const MiniAccountsPlugin = require('ilp-plugin-mini-accounts')
 const { deserializeIlpPrepare, serializeIlpReject } = require('ilp-packet')
 
 /**
- * One ilp-plugin-btp, client or listener, shared by several users.
+ * One ilp-plugin-btp, client or listener, or one ilp-plugin-mini-accounts,
+ * shared by several users.
  *
  * The libraries above a plugin take it for their own: they register the one
  * data handler, and disconnect when they are done. Each gets a plugin of its
@@ -14,22 +16,26 @@ const { deserializeIlpPrepare, serializeIlpReject } = require('ilp-packet')
  */
 class Link {
   /**
-   * @param options those of ilp-plugin-btp. A listener listens on the loopback
-   *   interface, whatever port 0 gives it.
+   * @param options those of ilp-plugin-btp, or {miniAccounts} with those of
+   *   ilp-plugin-mini-accounts. A server listens on the loopback interface,
+   *   whatever port 0 gives it.
    * @param event is told "connect" and "disconnect", and "refused" with the
    *   reason if the server does not accept the token.
    */
   constructor (options, event) {
     this.users = []
-    if (options.listener) {
+    // The plugins hand their port to listen() of the server as it is, and
+    // listen() takes an address as well.
+    const serve = ({ port, ...others }) => {
       this.server = http.createServer()
-      const { port, ...listener } = options.listener
-      // The plugin hands its port to listen() of the server as it is, and
-      // listen() takes an address as well.
-      listener.port = { host: '127.0.0.1', port }
-      options = { ...options, listener: { ...listener, wsOpts: { server: this.server } } }
+      return { ...others, port: { host: '127.0.0.1', port }, wsOpts: { server: this.server } }
     }
-    this.plugin = new BtpPlugin(options, { log: logger(event) })
+    if (options.miniAccounts) {
+      this.plugin = new MiniAccountsPlugin(serve(options.miniAccounts), { log: logger(event) })
+    } else {
+      if (options.listener) options = { ...options, listener: serve(options.listener) }
+      this.plugin = new BtpPlugin(options, { log: logger(event) })
+    }
     this.plugin.registerDataHandler((data) => this.dispatch(data))
     this.plugin.on('connect', () => event('connect'))
     this.plugin.on('disconnect', () => event('disconnect'))

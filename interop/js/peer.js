@@ -6,8 +6,10 @@
  *
  *   node peer.js '{"server": "btp+ws://alice:token@127.0.0.1:7768"}'
  *   node peer.js '{"listener": {"port": 0, "secret": "token"}}'
+ *   node peer.js '{"miniAccounts": {"port": 0}}'
  *
- * The argument is the options of ilp-plugin-btp. The calls are the methods
+ * The argument is the options of ilp-plugin-btp, or of
+ * ilp-plugin-mini-accounts. The calls are the methods
  * below; lines.js says how they are written.
  */
 

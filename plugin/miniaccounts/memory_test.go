@@ -2,7 +2,6 @@ package miniaccounts_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,16 +19,12 @@ import (
 
 func volatileStore() store.Store { return memstore.New() }
 
-// idleUsers is how many users the memory is measured of, and maxIdleBytes what
-// each of them may cost, both ends of its connection included where that is in
-// memory.
-const (
-	idleUsers    = 10_000
-	maxIdleBytes = 40 << 10
-)
+// maxIdleBytes is what an idle user may cost, the other end of its connection
+// included where that is in memory.
+const maxIdleBytes = 40 << 10
 
-// silentConn is the user's end of a pipe without goroutines of its own: it
-// shows a token and then reads what it is sent, and that is nothing.
+// silentUser is a user's end without goroutines or buffers of its own: it
+// shows a token and then does nothing.
 func (n *network) silentUser(t testing.TB, token string) net.Conn {
 	t.Helper()
 	conn, err := n.dialConn()
@@ -89,13 +84,11 @@ func memory() uint64 {
 	return m.HeapAlloc + m.StackInuse
 }
 
-// Ten thousand users that are connected and idle cost at most 40 KB each. On
-// pipes both ends are counted.
+// Users that are connected and idle cost at most 40 KB each, with a book and
+// all limits. There are ten thousand of them in BenchmarkIdleUsers; what each
+// costs does not depend on their number.
 func TestMemoryOfIdleUsers(t *testing.T) {
-	users := idleUsers
-	if testing.Short() {
-		users /= 10
-	}
+	const users = 1000
 	synctest.Test(t, func(t *testing.T) {
 		o := idleOptions(t)
 		o.Socket.PingInterval = -1 // nobody would answer
@@ -123,23 +116,30 @@ func TestMemoryOfIdleUsers(t *testing.T) {
 	})
 }
 
-// BenchmarkIdleUsers prints what an idle user costs on a loopback socket, with
-// a book and all limits. The user's end is a bare net.Conn.
+// BenchmarkIdleUsers prints what a user costs that has done nothing yet, with
+// a book and all limits: ten thousand on pipes, the other ends included, and
+// as many on loopback sockets as the usual number of descriptors allows.
 func BenchmarkIdleUsers(b *testing.B) {
-	const users = 5_000 // two descriptors each
+	b.Run("pipes", func(b *testing.B) {
+		benchmarkIdle(b, 10_000, func() *network { return start(b, idleOptions(b)) })
+	})
+	b.Run("loopback", func(b *testing.B) {
+		benchmarkIdle(b, 5_000, func() *network { return benchmarkNetwork(b, idleOptions(b)) })
+	})
+}
+
+func benchmarkIdle(b *testing.B, users int, begin func() *network) {
 	for b.Loop() {
-		n := benchmarkNetwork(b, idleOptions(b))
+		n := begin()
 		before := memory()
 		conns := make([]net.Conn, 0, users)
 		for i := range users {
 			conns = append(conns, n.silentUser(b, fmt.Sprint("token", i)))
 		}
-		b.ReportMetric(float64((memory()-before)/users), "B/user")
+		b.ReportMetric(float64(memory()-before)/float64(users), "B/user")
 		for _, c := range conns {
 			c.Close()
 		}
-		if err := n.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			b.Fatal(err)
-		}
+		n.Close()
 	}
 }
