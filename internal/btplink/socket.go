@@ -113,15 +113,23 @@ func (s *Socket) flush(ctx context.Context) {
 	}
 }
 
-// SendPrepare sends p as a Message (BTP-10).
+// SendPrepare sends p as a Message (BTP-10). It has its own copy of p before
+// there can be an answer: once there is, the sender may be about to use p
+// again.
 func (s *Socket) SendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
-	due := p.ExpiresAt.Add(s.pending.late).UnixMilli()
+	packet := *p
+	due := packet.ExpiresAt.Add(s.pending.late).UnixMilli()
 	id, err := s.pending.add(entry{responder: r, due: due})
 	if err != nil {
 		r.Fail(ctx, err)
 		return
 	}
-	if err := s.writeILP(TypeMessage, id, p); err != nil {
+	buf, err := s.beginILP(TypeMessage, id, packet.Size())
+	if err == nil {
+		buf, err = packet.AppendBinary(buf)
+		err = s.finish(buf, err)
+	}
+	if err != nil {
 		if _, v := s.pending.take(id); v == found {
 			r.Fail(ctx, notSent(err))
 		}
@@ -130,26 +138,14 @@ func (s *Socket) SendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Respo
 	s.flush(ctx)
 }
 
-// packetWriter is an ILP packet to be written.
-type packetWriter interface {
-	AppendBinary([]byte) ([]byte, error)
-	Size() int
-}
-
-// writeILP adds an ILP packet to what is to be written, without a buffer in
-// between.
-func (s *Socket) writeILP(t Type, id uint32, packet packetWriter) error {
-	n := packet.Size()
-	buf, err := s.conn.BeginBelow(ILPSize(n), s.room(t))
+// writeReply adds an ILP packet that is an answer to what is to be written.
+func (s *Socket) writeReply(id uint32, reply ilp.Reply) error {
+	buf, err := s.beginILP(TypeResponse, id, reply.Size())
 	if err != nil {
 		return err
 	}
-	buf, err = packet.AppendBinary(AppendILPHead(buf, t, id, n))
-	if err != nil {
-		s.conn.Cancel()
-		return err
-	}
-	return s.conn.End(buf)
+	buf, err = reply.AppendBinary(buf)
+	return s.finish(buf, err)
 }
 
 // write adds any other packet.
@@ -159,6 +155,22 @@ func (s *Socket) write(p *Packet) error {
 		return err
 	}
 	buf, err = p.AppendBinary(buf)
+	return s.finish(buf, err)
+}
+
+// beginILP makes room for an ILP packet of n bytes in what is to be written,
+// so that there is no buffer in between, and writes what goes before it. It is
+// to be appended, and then finish called.
+func (s *Socket) beginILP(t Type, id uint32, n int) ([]byte, error) {
+	buf, err := s.conn.BeginBelow(ILPSize(n), s.room(t))
+	if err != nil {
+		return nil, err
+	}
+	return AppendILPHead(buf, t, id, n), nil
+}
+
+// finish ends a packet that was begun, unless appending to it has failed.
+func (s *Socket) finish(buf []byte, err error) error {
 	if err != nil {
 		s.conn.Cancel()
 		return err
@@ -207,7 +219,7 @@ func (s *Socket) Reply(ctx context.Context, token uint64, reply ilp.Reply, err e
 		}
 	}
 	if reply != nil {
-		err = s.writeILP(TypeResponse, id, reply)
+		err = s.writeReply(id, reply)
 		if err == nil || !unsendable(err) {
 			s.replied(ctx, err)
 			return

@@ -30,7 +30,9 @@ const (
 // compare-and-swap of state, and the winner owns the flight. The generation
 // in state, which is also the token of the responder given away, tells the
 // packets of one flight apart. A flight that expired is not used again, so
-// that its late answer is known for what it is.
+// that its late answer is known for what it is; and none is used again before
+// the call has returned that the packet was given away by, since the packet is
+// the callee's until then, though the answer may have come.
 type flight struct {
 	srv       *Server
 	user      *user
@@ -46,7 +48,8 @@ type flight struct {
 	failure error // why there is no answer; reject stands for it on its way through the stages
 
 	state   atomic.Uint64
-	timer   *time.Timer // runs expire; nil until first needed
+	holders atomic.Int32 // of the packet: until its answer, and a call that it is given away by
+	timer   *time.Timer  // runs expire; nil until first needed
 	armed   bool
 	expired bool // set by the winner, for the end of the flight
 }
@@ -73,6 +76,7 @@ func flightState(generation, where uint64) uint64 { return generation<<flightBit
 func (srv *Server) newFlight(u *user, d direction, p *ilp.Prepare, r plugin.Responder) *flight {
 	f := srv.flights.Get().(*flight)
 	f.user, f.direction, f.responder = u, d, r
+	f.holders.Store(1)
 	f.packet.Prepare, f.packet.Received = *p, srv.now()
 	if d == incoming {
 		f.packet.Source = &u.account
@@ -126,8 +130,10 @@ func (f *flight) checkPeer() *ilp.Reject {
 // moment that state says so, the flight belongs to whoever answers it.
 func (f *flight) toConnector(ctx context.Context, p *ilp.Prepare) {
 	generation := f.state.Load() >> flightBits
+	f.holders.Add(1)
 	f.state.Store(flightState(generation, flightSent))
 	f.srv.handler.HandlePrepare(ctx, p, plugin.NewResponder(f, generation))
+	f.letGo()
 }
 
 // toUser sends the packet to the user, who may not answer.
@@ -145,9 +151,11 @@ func (f *flight) toUser(ctx context.Context) {
 		return
 	}
 	u, generation := f.user, f.state.Load()>>flightBits
+	f.holders.Add(1)
 	f.state.Store(flightState(generation, flightSent))
 	f.arm(wait)
 	u.group.SendPrepare(ctx, &f.packet.Prepare, plugin.NewResponder(f, generation))
+	f.letGo()
 }
 
 func (f *flight) arm(wait time.Duration) {
@@ -231,7 +239,7 @@ func (f *flight) Done(ctx context.Context, _ *middleware.Packet, reply ilp.Reply
 		f.responder.Reply(ctx, reply)
 	}
 	u, d := f.user, f.direction
-	f.end()
+	f.letGo()
 	if d == outgoing {
 		u.leave()
 		return
@@ -240,9 +248,10 @@ func (f *flight) Done(ctx context.Context, _ *middleware.Packet, reply ilp.Reply
 	u.release()
 }
 
-// end makes the flight ready for its next packet.
-func (f *flight) end() {
-	if f.expired {
+// letGo makes the flight ready for its next packet when nobody holds the
+// present one any more.
+func (f *flight) letGo() {
+	if f.holders.Add(-1) > 0 || f.expired {
 		return
 	}
 	generation := f.state.Load()>>flightBits + 1

@@ -280,7 +280,7 @@ func TestOptions(t *testing.T) {
 		"Options.Store: is nil: the tokens":                      {Identity: miniaccounts.ByUsernameOrToken},
 		"Options.Directory: is set, and so is Identity or Store": {Directory: &directory{}, Store: memstore.New()},
 		"Options.Sockets: is 2":                                  {Sockets: 2},
-		"Options.Limits: Balance is set, but Options.Ledger":     {Limits: miniaccounts.UserLimits{Balance: &account.BalanceLimits{}}},
+		"Options.Limits: a Balance is set, but Options.Ledger":   {Limits: miniaccounts.UserLimits{Balance: &account.BalanceLimits{}}},
 		"Balance.SettleThreshold is set": {Ledger: &ledger.Local{},
 			Limits: miniaccounts.UserLimits{Balance: &account.BalanceLimits{SettleThreshold: &settle}}},
 		"RateLimit.RefillCount: is 0":           {Limits: miniaccounts.UserLimits{RateLimit: &account.RateLimit{}}},

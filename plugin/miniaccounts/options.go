@@ -260,8 +260,8 @@ func (o *Options) setDefaults() {
 }
 
 var (
-	errNoLedger   = errors.New("Balance is set, but Options.Ledger is nil: give the ledger of the connector")
-	errSettlement = errors.New("Balance.SettleThreshold is set, but users do not settle: leave it nil")
+	errNoLedger   = errors.New("a Balance is set, but Options.Ledger is nil: give the ledger of the connector")
+	errSettlement = errors.New("a Balance.SettleThreshold is set, but users do not settle: leave it nil")
 )
 
 // check says what is wrong with l.
