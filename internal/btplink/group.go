@@ -157,6 +157,12 @@ func (g *Group) Stats() Stats { return g.Link.Stats(g.live()...) }
 // What is outstanding is answered with an error that wraps net.ErrClosed. It
 // is idempotent and must not be called from a Handler.
 func (g *Group) Close() {
+	g.BeginClose()
+	g.serving.Wait()
+}
+
+// BeginClose is Close without the wait, for whoever closes many groups.
+func (g *Group) BeginClose() {
 	g.mu.Lock()
 	if !g.opened && !g.closed {
 		close(g.ready)
@@ -167,7 +173,6 @@ func (g *Group) Close() {
 	for _, s := range sockets {
 		s.End(ErrClosed, wsconn.CodeNormal)
 	}
-	g.serving.Wait()
 }
 
 // End ends the sockets whose key is ended, because of cause, and waits for

@@ -34,7 +34,7 @@ const (
 	// ByToken makes a user of every token: its name is the SHA-256 hash of the
 	// token, in base64url without padding. A user name is not needed; one that
 	// is another than this is refused. Nothing has to be stored, and anybody
-	// can be a user.
+	// can be a user, any number of times: with a Ledger each leaves a book.
 	ByToken Identity = iota
 	// ByUsername makes a user of every user name. The first token that is
 	// shown with it is kept, as a hash, and is the user's from then on. It

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/interledger-go/connector/internal/btplink"
 )
 
 // registry holds the users that are in memory: those with sockets or packets,
@@ -75,7 +73,11 @@ func (r *registry) acquire(ctx context.Context, name string, c *config) (*user, 
 	r.byName[u.name] = u
 	r.mu.Unlock()
 
-	u.err = u.open(ctx, c)
+	if u.err = u.open(ctx, c); u.err != nil {
+		r.mu.Lock()
+		r.forget(u) // who comes next tries again; those who wait for this one have its error
+		r.mu.Unlock()
+	}
 	close(u.made)
 	return u.await(ctx)
 }
@@ -97,7 +99,7 @@ func (r *registry) rest(u *user) {
 		return // used again, or gone meanwhile
 	}
 	now := r.srv.now()
-	if r.closed.Load() || u.err != nil || u.memory == 0 {
+	if r.closed.Load() || u.memory == 0 {
 		r.forget(u)
 	} else {
 		u.until = now.Add(u.memory)
@@ -114,8 +116,8 @@ func (r *registry) sweep(now time.Time) {
 	}
 }
 
-// forget takes out a user that nobody uses. The lock is held: the book is
-// closed before the user can come again.
+// forget takes out a user that nobody uses, or that could not be made. The lock
+// is held: the book is closed before the user can come again.
 func (r *registry) forget(u *user) {
 	r.gone.remove(u)
 	delete(r.byName, u.name)
@@ -157,7 +159,7 @@ func (r *registry) close() {
 	users := r.list()
 	r.mu.Unlock()
 	for _, u := range users { // all at once; to wait for one after the other would take long
-		u.group.End(btplink.ErrClosed, func(any) bool { return true })
+		u.group.BeginClose()
 	}
 	for _, u := range users {
 		u.group.Close()

@@ -40,7 +40,7 @@ type tokens struct {
 	changing sync.Mutex // orders changes of records by the host; held while they are written
 	loaded   bool
 
-	mu      sync.RWMutex // never held while the store is waited for
+	mu      sync.RWMutex // not held while the store is waited for, once it has been read
 	records map[string]*record
 }
 
