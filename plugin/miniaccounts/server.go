@@ -67,7 +67,7 @@ func NewServer(o Options) (*Server, error) {
 		return nil, err
 	}
 	if o.Store != nil {
-		srv.tokens = newTokens(o.Store, o.MaxUsers, o.Logger)
+		srv.tokens = newTokens(srv)
 	}
 	srv.users.init(srv)
 	srv.flights.New = func() any { return &flight{srv: srv} }

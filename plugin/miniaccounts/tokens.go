@@ -36,6 +36,7 @@ type tokens struct {
 	store store.Store
 	max   int // users
 	log   *slog.Logger
+	fault func(message string, attrs ...slog.Attr) // what clients can bring about any number of times
 
 	changing sync.Mutex // orders changes of records by the host; held while they are written
 	loaded   bool
@@ -53,8 +54,14 @@ type record struct {
 	err     error
 }
 
-func newTokens(s store.Store, most int, log *slog.Logger) *tokens {
-	return &tokens{store: s, max: most, log: log, records: make(map[string]*record)}
+func newTokens(srv *Server) *tokens {
+	return &tokens{
+		store: srv.options.Store, max: srv.options.MaxUsers, log: srv.log,
+		fault: func(message string, attrs ...slog.Attr) {
+			srv.rarely(&srv.counts.faults, slog.LevelError, message, attrs...)
+		},
+		records: make(map[string]*record),
+	}
 }
 
 // errToken does not repeat the token, as the reference does.
@@ -102,7 +109,7 @@ func (t *tokens) login(ctx context.Context, name string, d digest) error {
 	r = t.claim(name, []digest{d})
 	t.mu.Unlock()
 	if err := t.settle(ctx, name, r); err != nil {
-		t.log.LogAttrs(ctx, slog.LevelError, "miniaccounts: a token cannot be kept", slog.String("user", name), slog.Any("error", err))
+		t.fault("miniaccounts: a token cannot be kept", slog.String("user", name), slog.Any("error", err))
 		return errNotReady
 	}
 	return nil
