@@ -43,6 +43,7 @@ type flight struct {
 	reject  ilp.Reject
 
 	state   atomic.Uint64 // see flightState
+	users   atomic.Int32  // the packet, until it is answered, and the call that sends it; see release
 	timer   *time.Timer   // runs expire; nil until first needed
 	sent    bool          // given to the next hop, not answered by a stage before
 	expired bool          // set by the winner, for the end of the flight
@@ -71,6 +72,7 @@ func flightState(generation, where uint64) uint64 { return generation<<flightBit
 func (c *Connector) newFlight(source *link, r plugin.Responder) *flight {
 	f := c.flights.Get().(*flight)
 	f.source, f.responder = source, r
+	f.users.Store(1)
 	now := c.now()
 	f.in.Source, f.in.Received = &source.account, now
 	f.out.Source, f.out.Received = &source.account, now
@@ -102,12 +104,14 @@ func (f *flight) Done(ctx context.Context, p *middleware.Packet, reply ilp.Reply
 	}
 	f.responder.Reply(ctx, reply)
 	f.source.leave()
-	f.end()
+	f.release()
 }
 
-// end makes the flight ready for its next packet.
-func (f *flight) end() {
-	if f.expired {
+// release makes the flight ready for its next packet when the last of its
+// users lets go of it: the answer may be through while the call that sent the
+// packet still reads it.
+func (f *flight) release() {
+	if f.users.Add(-1) > 0 || f.expired {
 		return
 	}
 	generation := f.state.Load()>>flightBits + 1
@@ -125,12 +129,14 @@ func (f *flight) end() {
 func (f *flight) send(ctx context.Context) {
 	destination, generation := f.destination, f.state.Load()>>flightBits
 	f.sent = true
+	f.users.Add(1)
 	destination.outstanding.Add(1)
 	f.state.Store(flightState(generation, flightSent))
 	if !f.out.Deadline.IsZero() {
 		f.arm(f.out.Deadline.Sub(f.now()))
 	}
 	destination.plugin.SendPrepare(ctx, &f.out.Prepare, plugin.NewResponder(f, generation))
+	f.release()
 }
 
 // now is the time, without another look at the clock for a packet that no

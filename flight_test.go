@@ -284,3 +284,54 @@ func TestConcurrentPacketsDoNotMix(t *testing.T) {
 func fulfillFromData(p *ilp.Prepare) *ilp.Fulfill {
 	return &ilp.Fulfill{Fulfillment: ilp.Fulfillment(p.Data), Data: p.Data}
 }
+
+// lingering is a link that answers a packet and goes on reading it: until
+// SendPrepare returns the packet is the link's to read.
+type lingering struct {
+	*fakeLink
+	again func() // sends another packet through the connector
+}
+
+func (l *lingering) SendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
+	if p.Destination.Scheme() == "peer" {
+		l.fakeLink.SendPrepare(ctx, p, r)
+		return
+	}
+	before := *p
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		r.Reply(context.Background(), &ilp.Fulfill{Fulfillment: fulfillment1})
+	}()
+	<-answered
+	l.again()
+	if p.Amount != before.Amount || p.Destination != before.Destination || p.Condition != before.Condition {
+		l.fakeLink.mu.Lock()
+		defer l.fakeLink.mu.Unlock()
+		l.fakeLink.spoiled = fmt.Sprintf("%+v became %+v", before, *p)
+	}
+}
+
+func TestPacketStaysWhileItIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pair(t, connector.Config{})
+		three := &lingering{fakeLink: newFakeLink()}
+		three.again = func() {
+			for range 10 {
+				n.send("one", prepare("test.two.bob"))
+			}
+		}
+		err := n.c.AddAccount(context.Background(), connector.Account{
+			ID: "three", Relation: connector.Child, Asset: usd9, Plugin: three,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			n.send("one", prepare("test.connie.three.x")).wantFulfill(t, fulfillment1)
+			if three.spoiled != "" {
+				t.Fatalf("the packet changed while it was sent: %s", three.spoiled)
+			}
+		}
+	})
+}

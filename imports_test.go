@@ -48,6 +48,9 @@ var houseRules = []struct {
 
 	// Drivers know their contract and never one another, nor the connector.
 	{"plugin/ilphttp", []string{"ilp", "plugin", "ildcp"}},
+	// Miniaccounts is a small connector of its own: its users have limits, and
+	// books, as accounts have.
+	{"plugin/miniaccounts", []string{"ilp", "plugin", "store", "account", "ledger", "middleware", "ildcp", "internal/btplink"}},
 	{"plugin/*", []string{"oer", "ilp", "plugin", "internal/*"}},
 	{"backend/*", []string{"ilp", "backend", "internal/*"}},
 	{"store/*", []string{"store", "internal/*"}},
@@ -64,6 +67,7 @@ var houseRules = []struct {
 	{"internal/killtest", nil}, // tests alone
 	{"internal/wsconn", nil},
 	{"internal/ratefeed", []string{"ilp", "backend"}},
+	{"internal/btplink", []string{"oer", "ilp", "plugin", "internal/wsconn"}},
 
 	// The connector stands on the contracts.
 	{".", []string{"ilp", "plugin", "backend", "store", "account", "ledger", "middleware", "ildcp", "ccp", "ping", "internal/rib", "internal/routetable"}},

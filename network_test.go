@@ -206,6 +206,7 @@ type fakeLink struct {
 	offline  bool
 	closed   int
 	answered int
+	spoiled  string // what became of a packet that should have stayed as it was
 }
 
 type sentPrepare struct {

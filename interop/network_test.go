@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -20,6 +21,8 @@ import (
 
 // networkOptions say what network a test needs.
 type networkOptions struct {
+	// Address of the connector; empty means test.connie.
+	Address string
 	// Listen is where the BTP server listens; empty means any port of the
 	// loopback interface.
 	Listen string
@@ -30,7 +33,7 @@ type networkOptions struct {
 	Accounts []connector.Account
 }
 
-// network is a connector, test.connie, that runs until the test ends or stop
+// network is a connector that runs until the test ends or stop
 // is called, and a BTP server for its accounts.
 type network struct {
 	t         *testing.T
@@ -71,7 +74,7 @@ func startNetwork(t *testing.T, options networkOptions) *network {
 	}
 	n.http = &http.Server{Handler: n.server}
 	n.connector, err = connector.New(connector.Config{
-		Address:    "test.connie",
+		Address:    cmp.Or(options.Address, "test.connie"),
 		Store:      memstore.New(),
 		Backend:    n.recorder,
 		Middleware: middleware.Standard(),

@@ -31,11 +31,13 @@ type peer struct {
 	calls map[uint64]chan<- message
 }
 
-// pluginOptions are those of ilp-plugin-btp, or of ilp-plugin-http.
+// pluginOptions are those of ilp-plugin-btp, or in HTTP those of
+// ilp-plugin-http, or in MiniAccounts those of ilp-plugin-mini-accounts.
 type pluginOptions struct {
-	HTTP     *httpOptions `json:"http,omitempty"`
-	Server   string       `json:"server,omitempty"` // of a client: btp+ws://name:token@host:port
-	Listener *listener    `json:"listener,omitempty"`
+	HTTP         *httpOptions  `json:"http,omitempty"`
+	Server       string        `json:"server,omitempty"` // of a client: btp+ws://name:token@host:port
+	Listener     *listener     `json:"listener,omitempty"`
+	MiniAccounts *miniAccounts `json:"miniAccounts,omitempty"`
 	// ReconnectIntervals are the waits between attempts to dial, in
 	// milliseconds; the last one for all further attempts.
 	ReconnectIntervals []int `json:"reconnectIntervals,omitempty"`
@@ -46,6 +48,18 @@ type pluginOptions struct {
 type listener struct {
 	Port   int    `json:"port"` // 0: any
 	Secret string `json:"secret"`
+}
+
+type miniAccounts struct {
+	Port int `json:"port"` // 0: any
+	// HostConfig is what a connector above would tell it.
+	HostConfig hostConfig `json:"debugHostIldcpInfo"`
+}
+
+type hostConfig struct {
+	ClientAddress string `json:"clientAddress"`
+	AssetCode     string `json:"assetCode"`
+	AssetScale    uint8  `json:"assetScale"`
 }
 
 // message is a line that a peer writes.

@@ -3,11 +3,12 @@
 const http = require('http')
 const BtpPlugin = require('ilp-plugin-btp')
 const HttpPlugin = require('ilp-plugin-http')
+const MiniAccountsPlugin = require('ilp-plugin-mini-accounts')
 const { deserializeIlpPrepare, serializeIlpReject } = require('ilp-packet')
 
 /**
- * One ilp-plugin-btp, client or listener, or one ilp-plugin-http, shared by
- * several users.
+ * One ilp-plugin-btp, client or listener, or one ilp-plugin-http or
+ * ilp-plugin-mini-accounts, shared by several users.
  *
  * The libraries above a plugin take it for their own: they register the one
  * data handler, and disconnect when they are done. Each gets a plugin of its
@@ -17,26 +18,28 @@ const { deserializeIlpPrepare, serializeIlpReject } = require('ilp-packet')
 class Link {
   /**
    * @param options those of ilp-plugin-btp, or {http} with those of
-   *   ilp-plugin-http. A listener listens on the loopback interface, whatever
-   *   port 0 gives it.
+   *   ilp-plugin-http, or {miniAccounts} with those of
+   *   ilp-plugin-mini-accounts. A server listens on the loopback interface,
+   *   whatever port 0 gives it.
    * @param event is told "connect" and "disconnect", and "refused" with the
    *   reason if the server does not accept the token.
    */
   constructor (options, event) {
     this.users = []
-    if (options.listener) {
+    // The plugins hand their port to listen() of the server as it is, and
+    // listen() takes an address as well.
+    const serve = ({ port, ...others }) => {
       this.server = http.createServer()
-      const { port, ...listener } = options.listener
-      // The plugin hands its port to listen() of the server as it is, and
-      // listen() takes an address as well.
-      listener.port = { host: '127.0.0.1', port }
-      options = { ...options, listener: { ...listener, wsOpts: { server: this.server } } }
+      return { ...others, port: { host: '127.0.0.1', port }, wsOpts: { server: this.server } }
     }
-    if (options.http) {
+    if (options.miniAccounts) {
+      this.plugin = new MiniAccountsPlugin(serve(options.miniAccounts), { log: logger(event) })
+    } else if (options.http) {
       // Its port goes to listen() as it is, too.
       const { incoming, ...http } = options.http
       this.plugin = new HttpPlugin({ ...http, incoming: { ...incoming, port: { host: '127.0.0.1', port: incoming.port } } })
     } else {
+      if (options.listener) options = { ...options, listener: serve(options.listener) }
       this.plugin = new BtpPlugin(options, { log: logger(event) })
     }
     this.plugin.registerDataHandler((data) => this.dispatch(data))

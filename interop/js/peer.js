@@ -7,8 +7,10 @@
  *   node peer.js '{"server": "btp+ws://alice:token@127.0.0.1:7768"}'
  *   node peer.js '{"listener": {"port": 0, "secret": "token"}}'
  *   node peer.js '{"http": {"incoming": {"port": 0, …}, "outgoing": {"url": …}}}'
+ *   node peer.js '{"miniAccounts": {"port": 0}}'
  *
- * The argument is the options of ilp-plugin-btp, or of ilp-plugin-http. The calls are the methods
+ * The argument is the options of ilp-plugin-btp, or those of ilp-plugin-http or
+ * of ilp-plugin-mini-accounts. The calls are the methods
  * below; lines.js says how they are written.
  */
 

@@ -8,17 +8,6 @@ import (
 	"sync"
 )
 
-// The sub-protocols of authentication (BTP-20).
-const (
-	protocolAuth     = "auth"
-	protocolUsername = "auth_username"
-	protocolToken    = "auth_token"
-)
-
-// maxAuthMessage is the longest message taken from a client that is not
-// authenticated, in bytes.
-const maxAuthMessage = 4 << 10
-
 // Credentials are how a client of a Server shows which account it is.
 type Credentials struct {
 	// Username of the client. If it is empty, the account is that of whoever
@@ -28,31 +17,9 @@ type Credentials struct {
 	Token string
 }
 
-// The reasons for which a first packet is refused (BTP-21). The client is
-// told which; about the credentials there is but one.
-var (
-	errNoMessage   = errors.New("the first packet must be a message")
-	errNoAuth      = errors.New("the first entry must be auth, without data")
-	errNoToken     = errors.New("an entry auth_token is needed")
-	errCredentials = errors.New("invalid credentials")
-)
-
-// readAuth takes the credentials out of a client's first packet (BTP-20).
-func readAuth(p *Packet) (username, token []byte, err error) {
-	if p.Type != TypeMessage {
-		return nil, nil, errNoMessage
-	}
-	if len(p.Entries) == 0 || p.Entries[0].Name != protocolAuth ||
-		p.Entries[0].ContentType != OctetStream || len(p.Entries[0].Data) > 0 {
-		return nil, nil, errNoAuth
-	}
-	t, ok := p.Entry(protocolToken)
-	if !ok {
-		return nil, nil, errNoToken
-	}
-	u, _ := p.Entry(protocolUsername)
-	return u.Data, t.Data, nil
-}
+// errCredentials is all that a client is told about credentials that are not
+// right.
+var errCredentials = errors.New("invalid credentials")
 
 // registry finds accounts by their credentials. Names and tokens are keys
 // only as hashes, so that the time of a look-up tells nothing about them.

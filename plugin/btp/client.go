@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/btplink"
+	"github.com/interledger-go/connector/internal/wsconn"
 	"github.com/interledger-go/connector/plugin"
 )
 
@@ -89,19 +91,19 @@ func (s State) String() string {
 // from Open to Close it keeps one connection, and makes a new one when that
 // is lost. All methods may be called concurrently.
 type Client struct {
-	link
+	link    btplink.Link
 	options ClientOptions
 	target  target
 	invalid error // what is wrong with the options
 
 	state atomic.Int32
-	live  atomic.Pointer[socket] // the connected one; nil without
+	live  atomic.Pointer[btplink.Socket] // the connected one; nil without
 
 	mu      sync.Mutex // guards what follows
 	opened  bool
 	closed  bool
 	cancel  context.CancelFunc
-	current *socket // also while it authenticates
+	current *btplink.Socket // also while it authenticates
 
 	running sync.WaitGroup // the goroutine of the client
 }
@@ -128,11 +130,11 @@ func NewClient(o ClientOptions) *Client {
 	orDefault(&c.options.MinBackoff, DefaultMinBackoff)
 	orDefault(&c.options.MaxBackoff, DefaultMaxBackoff)
 	orDefault(&c.options.StableAfter, DefaultStableAfter)
-	c.limits = o.Limits.withDefaults()
-	c.name = c.target.username + "@" + c.target.host
-	c.log = o.Logger
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
+	c.link.Limits = btplink.Limits(o.Limits).WithDefaults()
+	c.link.Name = c.target.username + "@" + c.target.host
+	c.link.Log = o.Logger
+	if c.link.Log == nil {
+		c.link.Log = slog.New(slog.DiscardHandler)
 	}
 	return c
 }
@@ -153,12 +155,12 @@ func (c *Client) Open(_ context.Context, h plugin.Handler) error {
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
-		return errClosed
+		return btplink.ErrClosed
 	case c.opened:
-		return errOpenedBefore
+		return btplink.ErrOpenedBefore
 	}
 	c.opened = true
-	c.handler = h
+	c.link.Handler = h
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	c.running.Go(func() { c.run(ctx) })
@@ -169,10 +171,10 @@ func (c *Client) Open(_ context.Context, h plugin.Handler) error {
 func (c *Client) SendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
 	s := c.live.Load()
 	if s == nil && c.State() == StateClosed {
-		r.Fail(ctx, errClosed)
+		r.Fail(ctx, btplink.ErrClosed)
 		return
 	}
-	c.sendPrepare(ctx, s, p, r)
+	c.link.SendPrepare(ctx, s, p, r)
 }
 
 // Request sends a Message or a Transfer of p's entries (its RequestID is
@@ -182,9 +184,9 @@ func (c *Client) SendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Respo
 func (c *Client) Request(ctx context.Context, p *Packet) (Packet, error) {
 	s := c.live.Load()
 	if s == nil && c.State() == StateClosed {
-		return Packet{}, errClosed
+		return Packet{}, btplink.ErrClosed
 	}
-	return c.request(ctx, s, p)
+	return c.link.Request(ctx, s, p)
 }
 
 // HandleRequests sets what takes requests without an ILP packet. It is called
@@ -192,7 +194,7 @@ func (c *Client) Request(ctx context.Context, p *Packet) (Packet, error) {
 func (c *Client) HandleRequests(h RequestHandler) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.requests = h
+	c.link.Requests = h
 }
 
 // Connected reports whether there is an authenticated connection.
@@ -204,9 +206,9 @@ func (c *Client) State() State { return State(c.state.Load()) }
 // Stats counts what has happened.
 func (c *Client) Stats() Stats {
 	if s := c.live.Load(); s != nil {
-		return c.counters.stats(s)
+		return Stats(c.link.Stats(s))
 	}
-	return c.counters.stats()
+	return Stats(c.link.Stats())
 }
 
 // Close ends the connection and waits for the client's goroutines. What is
@@ -221,7 +223,7 @@ func (c *Client) Close() error {
 	}
 	c.mu.Unlock()
 	if s != nil {
-		s.end(errClosed, codeNormal)
+		s.End(btplink.ErrClosed, wsconn.CodeNormal)
 	}
 	c.running.Wait()
 	c.state.Store(int32(StateClosed))

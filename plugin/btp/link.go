@@ -1,32 +1,48 @@
 package btp
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"log/slog"
-	"math/bits"
-	"net"
-	"sync"
-	"sync/atomic"
+	"time"
 
-	"github.com/interledger-go/connector/ilp"
-	"github.com/interledger-go/connector/plugin"
+	"github.com/interledger-go/connector/internal/btplink"
 )
 
-// link is what the sockets of one counterparty share, and what a Client and
-// a Peer have in common.
-type link struct {
-	name     string // of the counterparty, for logs
-	limits   Limits // no zero values
-	log      *slog.Logger
-	handler  plugin.Handler // set by open
-	requests RequestHandler // nil: the defaults
-	counters counters
-
-	stateMu   sync.Mutex // held while HandleState is called, for the order
-	connected bool       // what the handler was told last
+// Limits bounds what one socket may cost. A zero field stands for the default
+// of its name.
+type Limits struct {
+	// MaxMessage is the longest BTP packet taken, in bytes.
+	MaxMessage int
+	// MaxPending is how many bytes may wait for a counterparty that does not
+	// read. Beyond half of it, packets are not sent (plugin.ErrBusy); a reply
+	// that finds no room even in the other half ends the socket.
+	MaxPending int
+	// MaxOutstanding is how many requests may be unanswered by the
+	// counterparty. Beyond it, packets are not sent (plugin.ErrBusy).
+	MaxOutstanding int
+	// LateWindow is how long after a packet's expiry its reply is still
+	// waited for.
+	LateWindow time.Duration
+	// AuthTimeout bounds the time from the connection to the end of the
+	// authentication.
+	AuthTimeout time.Duration
+	// PingInterval is the time between two WebSocket pings; negative: none.
+	PingInterval time.Duration
+	// PongTimeout is how long the counterparty may be silent after a ping.
+	PongTimeout time.Duration
+	// WriteTimeout is how long it may take no bytes while some wait.
+	WriteTimeout time.Duration
 }
+
+// Defaults of [Limits].
+const (
+	DefaultMaxMessage     = btplink.DefaultMaxMessage
+	DefaultMaxPending     = btplink.DefaultMaxPending
+	DefaultMaxOutstanding = btplink.DefaultMaxOutstanding
+	DefaultLateWindow     = btplink.DefaultLateWindow
+	DefaultAuthTimeout    = btplink.DefaultAuthTimeout
+	DefaultPingInterval   = btplink.DefaultPingInterval
+	DefaultPongTimeout    = btplink.DefaultPongTimeout
+	DefaultWriteTimeout   = btplink.DefaultWriteTimeout
+)
 
 // Stats counts what happened on a link since it was made.
 type Stats struct {
@@ -40,86 +56,22 @@ type Stats struct {
 	Unreadable      uint64 // sockets ended because of bytes that are no BTP packet
 }
 
-type counters struct {
-	late, unknown, dropped, repeated, unreadable atomic.Uint64
-}
+// RequestHandler takes the requests of a counterparty that carry no ILP
+// packet: Transfers, and Messages of other sub-protocols (BTP-09). It is
+// called on the goroutine that reads the socket, so it must not block; r may
+// be answered later, and must be answered once. *p is the caller's again when
+// the call returns (use Packet.Clone to keep it).
+//
+// Without a handler Messages are acknowledged with an empty Response, and
+// Transfers refused.
+type RequestHandler = btplink.RequestHandler
 
-func (c *counters) stats(sockets ...*socket) Stats {
-	s := Stats{
-		LateReplies:     c.late.Load(),
-		UnknownReplies:  c.unknown.Load(),
-		DroppedReplies:  c.dropped.Load(),
-		RepeatedReplies: c.repeated.Load(),
-		Unreadable:      c.unreadable.Load(),
-	}
-	for _, socket := range sockets {
-		s.Outstanding += socket.pending.outstanding()
-		s.Unanswered += socket.incoming.unanswered()
-	}
-	return s
-}
-
-// count counts an event that goes to the log, the first time and each time
-// that its number has doubled.
-func (l *link) count(n *atomic.Uint64, message string, attrs ...slog.Attr) {
-	if times := n.Add(1); bits.OnesCount64(times) == 1 {
-		attrs = append(attrs, slog.String("account", l.name), slog.Uint64("times", times))
-		l.log.LogAttrs(context.Background(), slog.LevelWarn, "btp: "+message, attrs...)
-	}
-}
-
-// tell tells the handler what the state is now, if it has changed. state is
-// called under the lock that puts the calls in order.
-func (l *link) tell(state func() bool, err error) {
-	l.stateMu.Lock()
-	defer l.stateMu.Unlock()
-	now := state()
-	if now == l.connected {
-		return
-	}
-	l.connected = now
-	if now {
-		err = nil
-	}
-	l.handler.HandleState(now, err)
-}
-
-// sendPrepare sends p over s, which is nil while there is no socket.
-func (l *link) sendPrepare(ctx context.Context, s *socket, p *ilp.Prepare, r plugin.Responder) {
-	if s == nil {
-		r.Fail(ctx, plugin.ErrNotConnected)
-		return
-	}
-	s.sendPrepare(ctx, p, r)
-}
-
-// request sends p over s and waits for the reply.
-func (l *link) request(ctx context.Context, s *socket, p *Packet) (Packet, error) {
-	if s == nil {
-		return Packet{}, plugin.ErrNotConnected
-	}
-	return s.request(ctx, p)
-}
-
-var (
-	errOpenedBefore = errors.New("btp: Open was called before")
-
-	// errClosed is what calls after Close get, and what ends a socket then.
-	errClosed error = &closedError{"btp: closed", plugin.ErrNotSent}
-	// errClosing is what Close answers outstanding requests with.
-	errClosing error = &closedError{"btp: closed while the reply was outstanding", plugin.ErrUnknownOutcome}
-)
-
-// closedError wraps net.ErrClosed and what is known about the request.
-type closedError struct {
-	text    string
-	outcome error
-}
-
-func (e *closedError) Error() string   { return e.text }
-func (e *closedError) Unwrap() []error { return []error{net.ErrClosed, e.outcome} }
-
-// lostError is what requests get that are outstanding when a socket ends.
-func lostError(cause error) error {
-	return fmt.Errorf("btp: connection ended before the reply: %w: %w", plugin.ErrUnknownOutcome, cause)
-}
+// Request is a request of the counterparty that waits for its answer. It is a
+// small value and may be used from any goroutine. A second answer has no
+// effect. Respond answers with a Response, which to a Transfer says that the
+// amount has been applied (BTP-36); Refuse answers with an Error: the request
+// has had no effect (BTP-35).
+//
+//	func (r Request) Respond(ctx context.Context, entries ...Entry) error
+//	func (r Request) Refuse(ctx context.Context, e *Error) error
+type Request = btplink.Request

@@ -7,21 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
-	"slices"
-	"sync"
-	"sync/atomic"
-	"time"
 
-	"github.com/interledger-go/connector/internal/wsconn"
+	"github.com/interledger-go/connector/internal/btplink"
 )
 
 // Defaults of [ServerOptions].
 const (
-	DefaultMaxUnauthenticated = 1000
-	DefaultMaxSockets         = 16
+	DefaultMaxUnauthenticated = btplink.DefaultMaxUnauthenticated
+	DefaultMaxSockets         = btplink.DefaultMaxSockets
 )
 
 // Policy is what happens when a second socket is authenticated for an
@@ -31,11 +26,11 @@ type Policy int
 const (
 	// Replace ends the older socket. Two clients that both come back, with
 	// the credentials of one account, end each other's for ever.
-	Replace Policy = iota
+	Replace = Policy(btplink.Replace)
 	// Newest keeps both, and sends packets over the newer one.
-	Newest
+	Newest = Policy(btplink.Newest)
 	// RoundRobin keeps both, and sends packets over them in turn.
-	RoundRobin
+	RoundRobin = Policy(btplink.RoundRobin)
 )
 
 // ServerOptions of a Server. The zero value is useful.
@@ -64,41 +59,28 @@ type ServerOptions struct {
 // this Server too, after that of the http.Server.
 type Server struct {
 	options  ServerOptions
-	limits   Limits // no zero values
+	limits   btplink.Limits // no zero values
 	log      *slog.Logger
 	accounts registry
-	refused  atomic.Uint64
-	stopping chan struct{} // closed when closed is set
-
-	mu      sync.Mutex // guards what follows
-	closed  bool
-	waiting int // sockets that are not authenticated
-	sockets map[*socket]struct{}
-
-	serving sync.WaitGroup // the goroutines of the sockets
+	acceptor *btplink.Acceptor
 }
 
 var _ http.Handler = (*Server)(nil)
 
-var (
-	errReplaced     = errors.New("btp: replaced by a newer connection of the account")
-	errGoingAway    = errors.New("btp: the server is going away")
-	errServerClosed = fmt.Errorf("btp: the server is closed: %w", net.ErrClosed)
-)
+var errServerClosed = fmt.Errorf("btp: the server is closed: %w", net.ErrClosed)
 
 // NewServer makes a Server without accounts.
 func NewServer(o ServerOptions) *Server {
-	if o.MaxSockets <= 0 {
-		o.MaxSockets = DefaultMaxSockets
-	}
-	if o.MaxUnauthenticated <= 0 {
-		o.MaxUnauthenticated = DefaultMaxUnauthenticated
-	}
-	s := &Server{options: o, limits: o.Limits.withDefaults(), log: o.Logger,
-		sockets: make(map[*socket]struct{}), stopping: make(chan struct{})}
+	s := &Server{options: o, limits: btplink.Limits(o.Limits).WithDefaults(), log: o.Logger}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.acceptor = btplink.NewAcceptor(btplink.AcceptorOptions{
+		Authenticate:       s.authenticate,
+		Limits:             s.limits,
+		MaxUnauthenticated: o.MaxUnauthenticated,
+		Log:                s.log,
+	})
 	return s
 }
 
@@ -109,7 +91,7 @@ func (srv *Server) Account(c Credentials) (*Peer, error) {
 	if c.Token == "" {
 		return nil, errors.New("btp: an account needs a token: anybody could connect without one")
 	}
-	if srv.isClosed() {
+	if srv.acceptor.Closed() {
 		return nil, errServerClosed
 	}
 	p := &Peer{
@@ -117,65 +99,50 @@ func (srv *Server) Account(c Credentials) (*Peer, error) {
 		named:    c.Username != "",
 		username: sha256.Sum256([]byte(c.Username)),
 		token:    sha256.Sum256([]byte(c.Token)),
-		ready:    make(chan struct{}),
 	}
-	p.name, p.limits, p.log = cmp.Or(c.Username, "(no user name)"), srv.limits, srv.log
+	p.group.Init(cmp.Or(c.Username, "(no user name)"), srv.limits, srv.log, btplink.Policy(srv.options.Sockets), srv.options.MaxSockets)
 	if err := srv.accounts.add(p); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func (srv *Server) isClosed() bool {
-	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	return srv.closed
+// ServeHTTP takes a WebSocket connection. It returns when the handshake is
+// over; the connection is served until it ends or Close is called. A request
+// that asks for no WebSocket is answered with 426, one too many with 503.
+func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	srv.acceptor.ServeHTTP(w, r)
+}
+
+// authenticate finds the account of a client's credentials. It keeps a client
+// that is early until its account is open: a program often listens before it
+// runs its connector, and some clients give up for good when they are refused
+// once.
+func (srv *Server) authenticate(ctx context.Context, username, token []byte) (btplink.Admission, error) {
+	p := srv.accounts.find(username, token)
+	if p == nil {
+		return btplink.Admission{}, errCredentials
+	}
+	select {
+	case <-p.group.Ready():
+	case <-ctx.Done():
+	}
+	return btplink.Admission{Group: &p.group}, nil
 }
 
 // Refused is the number of sockets whose authentication was refused.
-func (srv *Server) Refused() uint64 { return srv.refused.Load() }
+func (srv *Server) Refused() uint64 { return srv.acceptor.Refused() }
 
 // Close ends all sockets and waits for their goroutines. No new ones are
 // taken. What is outstanding on them is answered with an error that wraps
 // plugin.ErrUnknownOutcome. The accounts stay, disconnected, until their
 // Peers are closed. Close is idempotent and must not be called from a Handler.
 func (srv *Server) Close() error {
-	for _, s := range srv.stop() {
-		s.end(errGoingAway, wsconn.CodeGoingAway)
-	}
-	srv.serving.Wait()
+	srv.acceptor.Close()
 	return nil
 }
 
 // Shutdown takes no new sockets, waits until no request is unanswered in
 // either direction, and closes the server. When ctx ends first, it closes the
 // server at once and returns the cause.
-func (srv *Server) Shutdown(ctx context.Context) error {
-	sockets := srv.stop()
-	tick := time.NewTicker(shutdownPoll)
-	defer tick.Stop()
-	var err error
-	for err == nil && slices.ContainsFunc(sockets, (*socket).busy) {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			err = context.Cause(ctx)
-		}
-	}
-	srv.Close()
-	return err
-}
-
-// shutdownPoll is how often Shutdown looks whether it can go on.
-const shutdownPoll = 20 * time.Millisecond
-
-// stop takes no new sockets, and gives those that there are.
-func (srv *Server) stop() []*socket {
-	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	if !srv.closed {
-		srv.closed = true
-		close(srv.stopping)
-	}
-	return slices.Collect(maps.Keys(srv.sockets))
-}
+func (srv *Server) Shutdown(ctx context.Context) error { return srv.acceptor.Shutdown(ctx) }

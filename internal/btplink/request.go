@@ -1,4 +1,4 @@
-package btp
+package btplink
 
 import (
 	"context"
@@ -21,7 +21,7 @@ type RequestHandler func(ctx context.Context, p *Packet, r Request)
 // small value and may be used from any goroutine. A second answer has no
 // effect.
 type Request struct {
-	s     *socket
+	s     *Socket
 	token uint64
 }
 
@@ -54,10 +54,10 @@ func (r Request) answer(ctx context.Context, p *Packet) error {
 }
 
 // handleRequest handles a Message without an ILP packet, or a Transfer.
-func (s *socket) handleRequest(p *Packet) {
+func (s *Socket) handleRequest(p *Packet) {
 	ctx, r := s.burst.Context(), Request{s, s.incoming.open(p.RequestID)}
-	if s.link.requests != nil {
-		s.link.requests(ctx, p, r)
+	if s.link.Requests != nil {
+		s.link.Requests(ctx, p, r)
 		return
 	}
 	// The answers are valid packets, so there is no error.
@@ -88,9 +88,9 @@ func (c *call) finish(p *Packet) {
 	close(c.done)
 }
 
-// request sends a Message or Transfer and waits for its reply, or until ctx
+// Request sends a Message or Transfer and waits for its reply, or until ctx
 // ends.
-func (s *socket) request(ctx context.Context, p *Packet) (Packet, error) {
+func (s *Socket) Request(ctx context.Context, p *Packet) (Packet, error) {
 	if p.Type != TypeMessage && p.Type != TypeTransfer {
 		return Packet{}, fmt.Errorf("btp: a %v is no request: send a message or a transfer", p.Type)
 	}

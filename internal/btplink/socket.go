@@ -1,10 +1,11 @@
-package btp
+package btplink
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -13,13 +14,16 @@ import (
 	"github.com/interledger-go/connector/plugin"
 )
 
-// socket is one WebSocket connection that speaks BTP. Both sides are equal
+// Socket is one WebSocket connection that speaks BTP. Both sides are equal
 // once it is authenticated (BTP-22), so client and server have it in common.
+// One goroutine authenticates and then serves it; SendPrepare, Request and End
+// may be called by any.
 //
 // All fields may be used by any goroutine, but for those at the end, which
 // are of the one that reads.
-type socket struct {
-	link       *link // nil on a server until the client is authenticated
+type Socket struct {
+	link       *Link // nil on a server until the client is authenticated
+	key        any   // that it was let in by
 	conn       *wsconn.Conn
 	maxPending int // bytes that may wait to be written
 	pending    pending
@@ -37,14 +41,38 @@ type socket struct {
 }
 
 var (
-	_ plugin.Replier = (*socket)(nil)
-	_ plugin.Flusher = (*socket)(nil)
+	_ plugin.Replier = (*Socket)(nil)
+	_ plugin.Flusher = (*Socket)(nil)
 )
 
-// newSocket makes a socket without a connection, whose onIdle belongs into
-// the options of the connection that it is going to have.
-func newSocket(limits Limits) *socket {
-	s := &socket{burst: plugin.NewBurst(context.Background())}
+// Dial connects a socket of link, which is not authenticated yet. The options
+// o are completed by the link's limits.
+func Dial(ctx context.Context, link *Link, url string, o wsconn.Options) (*Socket, error) {
+	s := newSocket(link.Limits)
+	s.link = link
+	conn, err := wsconn.Dial(ctx, url, link.Limits.options(s, o))
+	if err != nil {
+		return nil, fmt.Errorf("btp: %w", err)
+	}
+	s.conn = conn
+	return s, nil
+}
+
+// accept makes a socket of a request for a WebSocket. After an error the
+// request has been answered.
+func accept(w http.ResponseWriter, r *http.Request, limits Limits) (*Socket, error) {
+	s := newSocket(limits)
+	conn, err := wsconn.Accept(w, r, limits.options(s, wsconn.Options{}))
+	if err != nil {
+		return nil, err
+	}
+	s.conn = conn
+	return s, nil
+}
+
+// newSocket makes a socket without a connection.
+func newSocket(limits Limits) *Socket {
+	s := &Socket{burst: plugin.NewBurst(context.Background())}
 	s.pending.limit, s.pending.late, s.pending.next = limits.MaxOutstanding, limits.LateWindow, never
 	s.maxPending = limits.MaxPending
 	return s
@@ -52,7 +80,7 @@ func newSocket(limits Limits) *socket {
 
 // onIdle ends the burst, before the reader waits. Nothing is kept that
 // points into the memory the burst was read into.
-func (s *socket) onIdle() {
+func (s *Socket) onIdle() {
 	s.burst.Flush()
 	s.prepare, s.fulfill, s.reject = ilp.Prepare{}, ilp.Fulfill{}, ilp.Reject{}
 	if cap(s.packet.Entries) > maxKeptEntries {
@@ -66,14 +94,14 @@ func (s *socket) onIdle() {
 const maxKeptEntries = 8
 
 // Flush writes what a burst has held back. It implements plugin.Flusher.
-func (s *socket) Flush() {
+func (s *Socket) Flush() {
 	s.held.Store(false)
 	s.conn.Flush()
 }
 
 // flush writes what the caller has added: at the end of the burst that ctx
 // belongs to, otherwise now.
-func (s *socket) flush(ctx context.Context) {
+func (s *Socket) flush(ctx context.Context) {
 	b := plugin.BurstFrom(ctx)
 	if b == nil {
 		s.conn.Flush()
@@ -85,15 +113,23 @@ func (s *socket) flush(ctx context.Context) {
 	}
 }
 
-// sendPrepare sends p as a Message (BTP-10).
-func (s *socket) sendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
-	due := p.ExpiresAt.Add(s.pending.late).UnixMilli()
+// SendPrepare sends p as a Message (BTP-10). It has its own copy of p before
+// there can be an answer: once there is, the sender may be about to use p
+// again.
+func (s *Socket) SendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
+	packet := *p
+	due := packet.ExpiresAt.Add(s.pending.late).UnixMilli()
 	id, err := s.pending.add(entry{responder: r, due: due})
 	if err != nil {
 		r.Fail(ctx, err)
 		return
 	}
-	if err := s.writeILP(TypeMessage, id, p); err != nil {
+	buf, err := s.beginILP(TypeMessage, id, packet.Size())
+	if err == nil {
+		buf, err = packet.AppendBinary(buf)
+		err = s.finish(buf, err)
+	}
+	if err != nil {
 		if _, v := s.pending.take(id); v == found {
 			r.Fail(ctx, notSent(err))
 		}
@@ -102,35 +138,39 @@ func (s *socket) sendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Respo
 	s.flush(ctx)
 }
 
-// packetWriter is an ILP packet to be written.
-type packetWriter interface {
-	AppendBinary([]byte) ([]byte, error)
-	Size() int
-}
-
-// writeILP adds an ILP packet to what is to be written, without a buffer in
-// between.
-func (s *socket) writeILP(t Type, id uint32, packet packetWriter) error {
-	n := packet.Size()
-	buf, err := s.conn.BeginBelow(ilpSize(n), s.room(t))
+// writeReply adds an ILP packet that is an answer to what is to be written.
+func (s *Socket) writeReply(id uint32, reply ilp.Reply) error {
+	buf, err := s.beginILP(TypeResponse, id, reply.Size())
 	if err != nil {
 		return err
 	}
-	buf, err = packet.AppendBinary(appendILPHead(buf, t, id, n))
-	if err != nil {
-		s.conn.Cancel()
-		return err
-	}
-	return s.conn.End(buf)
+	buf, err = reply.AppendBinary(buf)
+	return s.finish(buf, err)
 }
 
 // write adds any other packet.
-func (s *socket) write(p *Packet) error {
+func (s *Socket) write(p *Packet) error {
 	buf, err := s.conn.BeginBelow(p.Size(), s.room(p.Type))
 	if err != nil {
 		return err
 	}
 	buf, err = p.AppendBinary(buf)
+	return s.finish(buf, err)
+}
+
+// beginILP makes room for an ILP packet of n bytes in what is to be written,
+// so that there is no buffer in between, and writes what goes before it. It is
+// to be appended, and then finish called.
+func (s *Socket) beginILP(t Type, id uint32, n int) ([]byte, error) {
+	buf, err := s.conn.BeginBelow(ILPSize(n), s.room(t))
+	if err != nil {
+		return nil, err
+	}
+	return AppendILPHead(buf, t, id, n), nil
+}
+
+// finish ends a packet that was begun, unless appending to it has failed.
+func (s *Socket) finish(buf []byte, err error) error {
 	if err != nil {
 		s.conn.Cancel()
 		return err
@@ -141,7 +181,7 @@ func (s *socket) write(p *Packet) error {
 // room is how many bytes may wait to be written when a packet is added. Half
 // of them are for replies alone, so that requests to a slow counterparty do
 // not end its socket for want of room for a reply.
-func (s *socket) room(t Type) int {
+func (s *Socket) room(t Type) int {
 	if t == TypeMessage || t == TypeTransfer {
 		return s.maxPending / 2
 	}
@@ -167,7 +207,7 @@ func unsendable(err error) bool {
 
 // Reply answers the counterparty's request that token stands for. It
 // implements plugin.Replier.
-func (s *socket) Reply(ctx context.Context, token uint64, reply ilp.Reply, err error) {
+func (s *Socket) Reply(ctx context.Context, token uint64, reply ilp.Reply, err error) {
 	id, ok := s.incoming.take(token)
 	if !ok {
 		s.link.count(&s.link.counters.repeated, "a request was answered twice")
@@ -179,26 +219,26 @@ func (s *socket) Reply(ctx context.Context, token uint64, reply ilp.Reply, err e
 		}
 	}
 	if reply != nil {
-		err = s.writeILP(TypeResponse, id, reply)
+		err = s.writeReply(id, reply)
 		if err == nil || !unsendable(err) {
 			s.replied(ctx, err)
 			return
 		}
-		s.link.log.LogAttrs(ctx, slog.LevelError, "btp: a reply could not be encoded",
-			slog.String("account", s.link.name), slog.Any("error", err))
+		s.link.Log.LogAttrs(ctx, slog.LevelError, "btp: a reply could not be encoded",
+			slog.String("account", s.link.Name), slog.Any("error", err))
 	}
 	s.replied(ctx, s.write(&Packet{Type: TypeError, RequestID: id, Error: *failure(err)}))
 }
 
 // replied finishes the writing of a reply.
-func (s *socket) replied(ctx context.Context, err error) {
+func (s *Socket) replied(ctx context.Context, err error) {
 	if err == nil {
 		s.flush(ctx)
 		return
 	}
 	s.link.counters.dropped.Add(1)
 	if errors.Is(err, wsconn.ErrBacklog) {
-		s.end(errNotReading, wsconn.CodePolicy)
+		s.End(errNotReading, wsconn.CodePolicy)
 	}
 }
 
@@ -217,10 +257,10 @@ func failure(err error) *Error {
 	return Errorf(F00NotAcceptedError, "the request failed")
 }
 
-// end ends the socket from this side: what is outstanding fails at once, and
+// End ends the socket from this side: what is outstanding fails at once, and
 // the reader ends when the counterparty has closed too, or soon after. Only
 // the first call has an effect.
-func (s *socket) end(cause error, code int) {
+func (s *Socket) End(cause error, code int) {
 	s.causeMu.Lock()
 	first := s.cause == nil
 	if first {
@@ -239,22 +279,22 @@ func (s *socket) end(cause error, code int) {
 }
 
 // fail answers everything outstanding.
-func (s *socket) fail(cause error) {
-	if errors.Is(cause, errClosed) {
-		s.pending.close(errClosing, errClosed)
+func (s *Socket) fail(cause error) {
+	if errors.Is(cause, ErrClosed) {
+		s.pending.close(errClosing, ErrClosed)
 		return
 	}
 	s.pending.close(lostError(cause), plugin.ErrNotConnected)
 }
 
 // busy reports whether a request is unanswered in either direction.
-func (s *socket) busy() bool {
+func (s *Socket) busy() bool {
 	return s.pending.outstanding() > 0 || s.incoming.unanswered() > 0
 }
 
-// read handles what arrives until the socket ends, and returns why it did.
+// Serve handles what arrives until the socket ends, and returns why it did.
 // Then nothing is outstanding on it, and its goroutines but this one are gone.
-func (s *socket) read() error {
+func (s *Socket) Serve() error {
 	var err error
 	for err == nil {
 		var message []byte
@@ -274,3 +314,6 @@ func (s *socket) read() error {
 	s.pending.failing.Wait()
 	return cause
 }
+
+// Close ends a socket that will not be served.
+func (s *Socket) Close() { s.conn.Close() }

@@ -1,4 +1,4 @@
-package btp
+package btplink
 
 import "sync"
 

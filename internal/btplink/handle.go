@@ -1,4 +1,4 @@
-package btp
+package btplink
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 )
 
 // handle handles one message of the counterparty. An error ends the socket.
-func (s *socket) handle(message []byte) error {
-	if t, id, data, ok := parseILP(message); ok && t == TypeMessage {
+func (s *Socket) handle(message []byte) error {
+	if t, id, data, ok := ParseILP(message); ok && t == TypeMessage {
 		s.handlePrepare(id, data)
 		return nil
 	} else if ok {
@@ -43,7 +43,7 @@ func (s *socket) handle(message []byte) error {
 
 // unreadable ends the socket, because of a packet that is not answered
 // (BTP-33).
-func (s *socket) unreadable(err error) error {
+func (s *Socket) unreadable(err error) error {
 	s.link.count(&s.link.counters.unreadable, "unreadable packet", slog.Any("error", err))
 	s.conn.Shutdown(wsconn.CodeInvalidPayload, "unreadable BTP packet")
 	return err
@@ -51,18 +51,18 @@ func (s *socket) unreadable(err error) error {
 
 // handlePrepare handles a Message with an ILP packet, which should be a
 // Prepare.
-func (s *socket) handlePrepare(id uint32, data []byte) {
+func (s *Socket) handlePrepare(id uint32, data []byte) {
 	ctx, r := s.burst.Context(), plugin.NewResponder(s, s.incoming.open(id))
 	if err := s.prepare.Decode(data); err != nil {
-		s.link.handler.HandleMalformed(ctx, err, r)
+		s.link.Handler.HandleMalformed(ctx, err, r)
 		return
 	}
-	s.link.handler.HandlePrepare(ctx, &s.prepare, r)
+	s.link.Handler.HandlePrepare(ctx, &s.prepare, r)
 }
 
 // awaited takes out the request that a reply is for. Replies that nobody waits
 // for are counted.
-func (s *socket) awaited(id uint32) (entry, bool) {
+func (s *Socket) awaited(id uint32) (entry, bool) {
 	e, v := s.pending.take(id)
 	switch v {
 	case late:
@@ -74,7 +74,7 @@ func (s *socket) awaited(id uint32) (entry, bool) {
 }
 
 // answer hands on a reply of any kind.
-func (s *socket) answer(e *entry, p *Packet) {
+func (s *Socket) answer(e *entry, p *Packet) {
 	if e.call != nil {
 		e.call.finish(p)
 		return
@@ -92,7 +92,7 @@ func (s *socket) answer(e *entry, p *Packet) {
 
 // answerILP hands on a Response with an ILP packet, which should be a Fulfill
 // or a Reject.
-func (s *socket) answerILP(e *entry, id uint32, data []byte) {
+func (s *Socket) answerILP(e *entry, id uint32, data []byte) {
 	if e.call != nil {
 		e.call.finish(&Packet{Type: TypeResponse, RequestID: id, Entries: []Entry{{Name: protocolILP, Data: data}}})
 		return

@@ -1,4 +1,4 @@
-package btp
+package btplink
 
 import (
 	"time"
@@ -44,7 +44,9 @@ type Limits struct {
 	WriteTimeout time.Duration
 }
 
-func (l Limits) withDefaults() Limits {
+// WithDefaults fills in the zero fields, but for those of the WebSocket, which
+// knows them itself.
+func (l Limits) WithDefaults() Limits {
 	if l.MaxOutstanding <= 0 {
 		l.MaxOutstanding = DefaultMaxOutstanding
 	}
@@ -63,13 +65,10 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// options gives those that are the WebSocket's. Its defaults are the same.
-func (l Limits) options() wsconn.Options {
-	return wsconn.Options{
-		MaxMessage:   l.MaxMessage,
-		MaxPending:   l.MaxPending,
-		PingInterval: l.PingInterval,
-		PongTimeout:  l.PongTimeout,
-		WriteTimeout: l.WriteTimeout,
-	}
+// options completes those of the WebSocket under s. Its defaults are the same.
+func (l Limits) options(s *Socket, o wsconn.Options) wsconn.Options {
+	o.MaxMessage, o.MaxPending = l.MaxMessage, l.MaxPending
+	o.PingInterval, o.PongTimeout, o.WriteTimeout = l.PingInterval, l.PongTimeout, l.WriteTimeout
+	o.OnIdle = s.onIdle
+	return o
 }

@@ -1,0 +1,429 @@
+package miniaccounts_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/interledger-go/connector/ildcp"
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/wsconn"
+	"github.com/interledger-go/connector/plugin"
+	"github.com/interledger-go/connector/plugin/btp"
+	"github.com/interledger-go/connector/plugin/miniaccounts"
+)
+
+// network is a server behind a listener, on a real loopback socket or, in a
+// synctest bubble, on pipes.
+type network struct {
+	*miniaccounts.Server
+	parent   *parent
+	listener net.Listener
+	dial     func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// pipeListener hands the far ends of pipes to an http.Server.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
+
+func (l *pipeListener) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case l.conns <- far:
+		return near, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "server.example" }
+
+// newServer makes a server whose options must be good.
+func newServer(t testing.TB, o miniaccounts.Options) *miniaccounts.Server {
+	t.Helper()
+	srv, err := miniaccounts.NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return srv
+}
+
+// start serves o on pipes, behind a parent that gives the address
+// test.connie.mini.
+func start(t testing.TB, o miniaccounts.Options) *network {
+	t.Helper()
+	n := serve(t, newServer(t, o))
+	n.open(t)
+	return n
+}
+
+// serve serves srv, which is not open yet, on pipes.
+func serve(t testing.TB, srv *miniaccounts.Server) *network {
+	l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	return serveOn(t, srv, l, l.Dial)
+}
+
+func serveOn(t testing.TB, srv *miniaccounts.Server, l net.Listener, dial func(context.Context, string, string) (net.Conn, error)) *network {
+	n := &network{Server: srv, parent: newParent(), listener: l, dial: dial}
+	server := &http.Server{Handler: srv, ReadHeaderTimeout: 5 * time.Second}
+	var served sync.WaitGroup
+	served.Go(func() { server.Serve(l) })
+	t.Cleanup(func() {
+		server.Close()
+		srv.Close()
+		served.Wait()
+	})
+	return n
+}
+
+func (n *network) open(t testing.TB) {
+	t.Helper()
+	if err := n.Open(t.Context(), n.parent); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// parent is the connector of a test: it gives an address, and answers all
+// else by what the test says.
+type parent struct {
+	mu      sync.Mutex
+	reply   func(p *ilp.Prepare) ilp.Reply // nil: the packet is held
+	config  func() ilp.Reply               // to peer.config
+	states  []bool
+	packets []ilp.Prepare // all but those to peer.config
+	asked   int           // packets to peer.config
+	held    chan held
+}
+
+type held struct {
+	prepare   ilp.Prepare
+	responder plugin.Responder
+}
+
+var asset = ilp.Asset{Code: "XRP", Scale: 9}
+
+func newParent() *parent {
+	return &parent{
+		held:   make(chan held, 10_000),
+		config: gives("test.connie.mini"),
+		reply:  func(*ilp.Prepare) ilp.Reply { return fulfill },
+	}
+}
+
+// gives is a parent's answer with an address.
+func gives(address string) func() ilp.Reply {
+	return func() ilp.Reply {
+		return ildcp.Response{Address: ilp.MustParseAddress(address), Asset: asset}.Fulfill()
+	}
+}
+
+func (p *parent) HandlePrepare(ctx context.Context, prepare *ilp.Prepare, r plugin.Responder) {
+	p.mu.Lock()
+	reply, config := p.reply, p.config
+	if prepare.Destination.String() == ildcp.Destination {
+		p.asked++
+		p.mu.Unlock()
+		r.Reply(ctx, config())
+		return
+	}
+	p.packets = append(p.packets, *prepare)
+	p.mu.Unlock()
+	if reply == nil {
+		p.held <- held{*prepare, r}
+		return
+	}
+	r.Reply(ctx, reply(prepare))
+}
+
+func (p *parent) HandleMalformed(ctx context.Context, err error, r plugin.Responder) {
+	r.Fail(ctx, errors.New("malformed packets are not the connector's business"))
+}
+
+func (p *parent) HandleMoney(context.Context, plugin.Money) error { return errors.New("no money") }
+
+func (p *parent) HandleState(connected bool, _ error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.states = append(p.states, connected)
+}
+
+// hold leaves the answers to the test.
+func (p *parent) hold() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reply = nil
+}
+
+// answer sets the answer to peer.config.
+func (p *parent) answer(config func() ilp.Reply) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.config = config
+}
+
+// raw is a user that says what a test wants, and nothing else.
+type raw struct {
+	t    testing.TB
+	conn *wsconn.Conn
+}
+
+// raw connects to the server without authentication.
+func (n *network) raw(t testing.TB) *raw {
+	t.Helper()
+	c, err := wsconn.Dial(t.Context(), "ws://"+n.listener.Addr().String()+"/ilp", wsconn.Options{NetDial: n.dial, PingInterval: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return &raw{t, c}
+}
+
+// login shows credentials and gives the answer.
+func (n *network) login(t testing.TB, username, token string) (*raw, btp.Packet) {
+	t.Helper()
+	r := n.raw(t)
+	r.send(authPacket(1, username, token))
+	return r, r.read()
+}
+
+// user is a socket of a user who must be let in.
+func (n *network) user(t testing.TB, username, token string) *raw {
+	t.Helper()
+	r, p := n.login(t, username, token)
+	if p.Type != btp.TypeResponse || p.RequestID != 1 {
+		t.Fatalf("user %q is answered %+v", username, p)
+	}
+	return r
+}
+
+// refused checks that credentials are refused, with this code and text.
+func (n *network) refused(t testing.TB, username, token string, code btp.Code, text string) {
+	t.Helper()
+	r, p := n.login(t, username, token)
+	if p.Type != btp.TypeError || p.Error.Code != code || string(p.Error.Data) != text {
+		t.Errorf("user %q is answered %v %q, want an error %s %q", username, p.Type, p.Error.Data, code, text)
+		return
+	}
+	if p.Error.Name != code.Name() || p.RequestID != 1 {
+		t.Errorf("the error is %+v", p)
+	}
+	if _, err := r.tryRead(); err == nil {
+		t.Error("the socket of a refused client goes on")
+	}
+	r.conn.Close()
+}
+
+// client opens a client of plugin/btp.
+func (n *network) client(t testing.TB, username, token string, h plugin.Handler) *btp.Client {
+	t.Helper()
+	c := btp.NewClient(btp.ClientOptions{
+		URL: "btp+ws://" + n.listener.Addr().String(), Username: username, Token: token, NetDial: n.dial,
+		MinBackoff: 5 * time.Millisecond, MaxBackoff: 20 * time.Millisecond,
+	})
+	if err := c.Open(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func authPacket(id uint32, username, token string) btp.Packet {
+	return btp.Packet{Type: btp.TypeMessage, RequestID: id, Entries: []btp.Entry{
+		{Name: "auth"},
+		{Name: "auth_username", ContentType: btp.TextPlain, Data: []byte(username)},
+		{Name: "auth_token", ContentType: btp.TextPlain, Data: []byte(token)},
+	}}
+}
+
+func (r *raw) send(p btp.Packet) {
+	r.t.Helper()
+	b, err := p.AppendBinary(nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	buf, err := r.conn.Begin(len(b))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.conn.End(append(buf, b...)); err != nil {
+		r.t.Fatal(err)
+	}
+	r.conn.Flush()
+}
+
+// sendILP sends a BTP packet with an ILP packet.
+func (r *raw) sendILP(t btp.Type, id uint32, packet interface {
+	AppendBinary([]byte) ([]byte, error)
+}) {
+	r.t.Helper()
+	b, err := packet.AppendBinary(nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.send(btp.Packet{Type: t, RequestID: id, Entries: []btp.Entry{{Name: "ilp", Data: b}}})
+}
+
+// read waits for the next packet.
+func (r *raw) read() btp.Packet {
+	r.t.Helper()
+	p, err := r.tryRead()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return p
+}
+
+func (r *raw) tryRead() (btp.Packet, error) {
+	// In a bubble pings keep the clock going for ever.
+	if err := r.conn.SetReadDeadline(time.Now().Add(time.Hour)); err != nil {
+		return btp.Packet{}, err
+	}
+	b, err := r.conn.ReadMessage()
+	if err != nil {
+		return btp.Packet{}, err
+	}
+	var p btp.Packet
+	err = p.Decode(b)
+	return p, err
+}
+
+// readPrepare waits for the next prepare, and gives its request id.
+func (r *raw) readPrepare() (ilp.Prepare, uint32) {
+	r.t.Helper()
+	p := r.read()
+	e, _ := p.Entry("ilp")
+	var prepare ilp.Prepare
+	if err := prepare.Decode(e.Data); err != nil {
+		r.t.Fatalf("%+v has no prepare: %v", p, err)
+	}
+	return prepare, p.RequestID
+}
+
+// exchange sends a prepare and gives the reply.
+func (r *raw) exchange(id uint32, p *ilp.Prepare) ilp.Reply {
+	r.t.Helper()
+	r.sendILP(btp.TypeMessage, id, p)
+	return r.readReply(id)
+}
+
+// readReply waits for the reply to a request.
+func (r *raw) readReply(id uint32) ilp.Reply {
+	r.t.Helper()
+	p := r.read()
+	e, ok := p.Entry("ilp")
+	if p.RequestID != id || p.Type != btp.TypeResponse || !ok {
+		r.t.Fatalf("the answer is %+v, want the response to %d", p, id)
+	}
+	reply, err := ilp.DecodeReply(e.Data, new(ilp.Fulfill), new(ilp.Reject))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return reply
+}
+
+// outcome is what a responder was told.
+type outcome struct {
+	fulfill *ilp.Fulfill
+	reject  *ilp.Reject
+	err     error
+}
+
+// ask sends p and gives the outcome, when there is one.
+func ask(p plugin.Plugin, prepare *ilp.Prepare) <-chan outcome {
+	c := make(chan outcome, 10) // room for answers that must not be there
+	p.SendPrepare(context.Background(), prepare, plugin.NewResponder(plugin.ReplyFunc(
+		func(_ context.Context, reply ilp.Reply, err error) { c <- newOutcome(reply, err) }), 0))
+	return c
+}
+
+func newOutcome(reply ilp.Reply, err error) outcome {
+	o := outcome{err: err}
+	switch r := reply.(type) {
+	case *ilp.Fulfill:
+		kept := r.Clone()
+		o.fulfill = &kept
+	case *ilp.Reject:
+		kept := r.Clone()
+		o.reject = &kept
+	}
+	return o
+}
+
+// wantReject checks for a reject by the server.
+func (o outcome) wantReject(t testing.TB, code ilp.Code, message string) {
+	t.Helper()
+	if reject, ok := errors.AsType[*ilp.Reject](o.err); ok && errors.Is(o.err, plugin.ErrNotConnected) {
+		o.reject = reject
+	}
+	if o.reject == nil || o.reject.Code != code || o.reject.Message != message || o.reject.TriggeredBy.String() != "test.connie.mini" {
+		t.Errorf("the outcome is %+v (reject %v), want %s %q by test.connie.mini", o, o.reject, code, message)
+	}
+}
+
+func wantReject(t testing.TB, reply ilp.Reply, code ilp.Code, message string) {
+	t.Helper()
+	newOutcome(reply, nil).wantReject(t, code, message)
+}
+
+// get takes from a channel what must come.
+func get[T any](t testing.TB, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(time.Hour):
+		t.Fatal("nothing comes")
+		panic("not reached")
+	}
+}
+
+var (
+	fulfillment = ilp.Fulfillment{1, 2, 3}
+	fulfill     = &ilp.Fulfill{Fulfillment: fulfillment, Data: []byte("done")}
+)
+
+// same compares the fields of two prepares.
+func same(a, b ilp.Prepare) bool {
+	return a.Amount == b.Amount && a.ExpiresAt.Equal(b.ExpiresAt) && a.Condition == b.Condition &&
+		a.Destination == b.Destination && bytes.Equal(a.Data, b.Data)
+}
+
+// prepareTo is a packet of 100 units.
+func prepareTo(destination string) *ilp.Prepare {
+	return &ilp.Prepare{
+		Amount:      100,
+		ExpiresAt:   time.Now().Add(30 * time.Second).UTC().Truncate(time.Millisecond),
+		Condition:   fulfillment.Condition(),
+		Destination: ilp.MustParseAddress(destination),
+		Data:        []byte("data"),
+	}
+}
