@@ -1,8 +1,6 @@
 package config
 
 import (
-	"encoding/json"
-
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/plugin"
 )
@@ -17,8 +15,8 @@ type Account struct {
 	Relation account.Relation `json:"relation" config:"required"`
 	// Plugin is the name of its link in the Registry, Options are those of its
 	// driver.
-	Plugin  string          `json:"plugin" config:"required"`
-	Options json.RawMessage `json:"options,omitempty"`
+	Plugin  string `json:"plugin" config:"required"`
+	Options Raw    `json:"options,omitempty"`
 	// Link is used in the place of Plugin, by hosts that have one.
 	Link plugin.Plugin `json:"-"`
 

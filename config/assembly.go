@@ -156,7 +156,7 @@ func (c *Config) exchange() connector.ExchangeOptions {
 		x.Interval, x.Expiry = 0, 0
 	}
 	if c.RouteExport == "valley-free" {
-		x.Export = ccp.ValleyFreeExport
+		x.Export = ccp.ValleyFree
 	}
 	return x
 }

@@ -49,7 +49,11 @@ func (k *checker) account(path string, a *Account) account.Account {
 	}
 	k.limits(path, a)
 	planned := a.account()
-	k.plan.accounts = append(k.plan.accounts, k.link(path, a))
+	link := k.link(path, a)
+	k.plan.accounts = append(k.plan.accounts, link)
+	if a.Balance != nil && a.Balance.settles() && !link.link.Settles && !k.below(path) {
+		k.add(at(path, "balance.settleThreshold"), "is %v, but the plugin %s cannot settle: leave it out", *a.Balance.SettleThreshold, a.Plugin)
+	}
 	if !k.below(path) {
 		complete := planned
 		complete.Plugin = unlinked{}
@@ -79,7 +83,7 @@ func (k *checker) link(path string, a *Account) plannedAccount {
 	o, d := k.options(at(path, "options"), a.Options)
 	o.Account = a
 	planned.link = driver(o)
-	planned.sum = fingerprint(a, d.seen)
+	planned.sum = fingerprint(a, append(d.seen, string(a.Options)))
 	for _, note := range planned.link.Notes {
 		k.note("%s: %s", at(path, "options"), note)
 	}
@@ -254,7 +258,7 @@ func (k *checker) admin() {
 	if c.AdminAPIHost == "" {
 		k.add("adminApiHost", `is empty: it must be an address to listen on, such as "127.0.0.1"`)
 	}
-	if c.AdminAPIToken == "" && !loopback(c.AdminAPIHost) {
+	if c.AdminAPIToken == "" && !onThisMachine(c.AdminAPIHost) {
 		k.add("adminApiToken", "is missing: whoever reaches %s could move money; set a token, or adminApiHost to 127.0.0.1", c.AdminAPIHost)
 	}
 }

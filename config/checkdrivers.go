@@ -205,7 +205,7 @@ func sameListener(a, b string) bool {
 func anyHost(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }
 
 // loopback reports whether nobody but this machine reaches host.
-func loopback(host string) bool {
+func onThisMachine(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

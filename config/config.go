@@ -34,8 +34,8 @@ type Config struct {
 	// Spreads differ from Spread, for pairs of currencies and for accounts.
 	Spreads *Spreads `json:"spreads,omitempty"`
 	// Backend is the name of the rate source, BackendConfig its options.
-	Backend       string          `json:"backend"`
-	BackendConfig json.RawMessage `json:"backendConfig,omitempty"`
+	Backend       string `json:"backend"`
+	BackendConfig Raw    `json:"backendConfig,omitempty"`
 
 	// MinMessageWindow and MaxHoldTime are those of connector.Config.
 	MinMessageWindow Duration `json:"minMessageWindow"`
@@ -61,9 +61,9 @@ type Config struct {
 
 	// Store is the name of the store; empty means bolt if there is a
 	// StorePath, and memory if not. StoreConfig are its options.
-	Store       string          `json:"store"`
-	StorePath   string          `json:"storePath"`
-	StoreConfig json.RawMessage `json:"storeConfig,omitempty"`
+	Store       string `json:"store"`
+	StorePath   string `json:"storePath"`
+	StoreConfig Raw    `json:"storeConfig,omitempty"`
 
 	// DisableMiddleware names built-in middleware that is left out, and
 	// Middlewares are those of the host.
@@ -163,7 +163,7 @@ type Middleware struct {
 	// Type is its name in the Registry.
 	Type string `json:"type" config:"required"`
 	// Options are those of its driver.
-	Options json.RawMessage `json:"options,omitempty"`
+	Options Raw `json:"options,omitempty"`
 	// Before or After names the middleware it stands next to; without them it
 	// stands behind all others.
 	Before string `json:"before,omitempty"`

@@ -2,7 +2,6 @@ package config
 
 import (
 	"encoding"
-	"encoding/json"
 	"reflect"
 	"slices"
 	"strconv"
@@ -32,13 +31,6 @@ func (d *decoder) value(path string, n *node, v reflect.Value) {
 	switch own := v.Addr().Interface().(type) {
 	case nodeReader:
 		own.readNode(d, path, n)
-		return
-	case *json.RawMessage: // read later, by whom it is for
-		if n.kind != object {
-			d.add(path, "is %s: it must be an object", n.kind)
-			return
-		}
-		*own = n.appendJSON(nil)
 		return
 	case encoding.TextUnmarshaler:
 		if !d.is(path, n, text) {

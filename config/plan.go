@@ -103,7 +103,7 @@ func (k *checker) oneOf(path, value string, allowed ...string) {
 
 // options gives what a driver reads. The decoder is the second value, for
 // what it has seen.
-func (k *checker) options(path string, raw []byte) (*DriverOptions, *decoder) {
+func (k *checker) options(path string, raw Raw) (*DriverOptions, *decoder) {
 	d := &decoder{faults: k.faults, secrets: k.config.secrets}
 	return &DriverOptions{Config: k.config, Spread: k.config.Spread, decoder: d, path: path, raw: raw}, d
 }

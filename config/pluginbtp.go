@@ -106,7 +106,7 @@ func (v *btpOptions) client(o *DriverOptions) Made[plugin.Plugin] {
 		o.Fault("btpToken", "and btpAccount are there although server has a user: give them once")
 	}
 	made := Made[plugin.Plugin]{Summary: "BTP, dials " + shown(u)}
-	if u.Scheme == "btp+ws" && !loopback(u.Hostname()) {
+	if u.Scheme == "btp+ws" && !onThisMachine(u.Hostname()) {
 		made.Notes = append(made.Notes, "server is without TLS: everybody on the way can read the token and the packets")
 	}
 	options := btp.ClientOptions{
@@ -173,21 +173,24 @@ func (v *btpOptions) listener(o *DriverOptions) Made[plugin.Plugin] {
 
 // place gives the address and path of a listener; ok is false if something is
 // wrong with them. spot is what the options below name say, other what they
-// say elsewhere.
+// say in wsOpts.
 func (spot listenerSpot) place(o *DriverOptions, name string, other *listenerSpot) (at Listen, ok bool) {
+	if name != "" {
+		name += "."
+	}
 	if other != nil {
 		if spot.Port != nil && other.Port != nil {
-			o.Fault(name+".port", "is there twice, in wsOpts too: keep one of them")
+			o.Fault(name+"port", "is there twice, in wsOpts too: keep one of them")
 		}
 		spot.Port = cmp.Or(spot.Port, other.Port)
 		spot.Host, spot.Path = cmp.Or(spot.Host, other.Host), cmp.Or(spot.Path, other.Path)
 	}
 	if spot.Port == nil {
-		o.Fault(name+".port", "is missing: it is required, such as 7768")
+		o.Fault(name+"port", "is missing: it is required, such as 7768")
 	}
 	spot.Path = cmp.Or(spot.Path, "/")
 	if u, err := url.Parse(spot.Path); err != nil || spot.Path[0] != '/' || u.Path != spot.Path || strings.ContainsAny(spot.Path, "{} ") {
-		o.Fault(name+".path", "is %q: it must be the path of a URL, such as /ilp", spot.Path)
+		o.Fault(name+"path", "is %q: it must be the path of a URL, such as /ilp", spot.Path)
 	}
 	if o.Faulty() {
 		return Listen{}, false

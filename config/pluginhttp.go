@@ -183,7 +183,7 @@ func (v *httpOptions) listening(o *DriverOptions, outgoing ilphttp.ClientOptions
 	} else {
 		made.Notes = append(made.Notes, "without outgoing, no packet can be sent to the counterparty")
 	}
-	if host, _, _ := net.SplitHostPort(place.Address); in.TLS == nil && !loopback(host) {
+	if host, _, _ := net.SplitHostPort(place.Address); in.TLS == nil && !onThisMachine(host) {
 		made.Notes = append(made.Notes, "incoming is without TLS: serve it behind a proxy that has it")
 	}
 	made.Build = func(_ context.Context, p *Parts) (plugin.Plugin, error) {

@@ -8,17 +8,22 @@ import (
 
 func builtinPlugins() map[string]Driver[plugin.Plugin] {
 	return map[string]Driver[plugin.Plugin]{
-		"ilp-plugin-btp":  btpPlugin,
-		"btp":             btpPlugin,
-		"ilp-plugin-http": httpPlugin,
-		"http":            httpPlugin,
+		"ilp-plugin-btp":           btpPlugin,
+		"btp":                      btpPlugin,
+		"ilp-plugin-http":          httpPlugin,
+		"http":                     httpPlugin,
+		"ilp-plugin-mini-accounts": miniPlugin,
+		"mini-accounts":            miniPlugin,
+		"loopback":                 loopbackPlugin,
 	}
 }
 
 // given is a link that the host has made.
 func given(link plugin.Plugin) Made[plugin.Plugin] {
+	_, settles := plugin.As[plugin.MoneySender](link)
 	return Made[plugin.Plugin]{
 		Summary: "a link of the program's own",
+		Settles: settles,
 		Build:   func(context.Context, *Parts) (plugin.Plugin, error) { return link, nil },
 	}
 }
@@ -38,3 +43,13 @@ func (l *leaving) Close() error {
 	l.leave()
 	return err
 }
+
+// named is a link of an account that is in no plan, with the name of its
+// driver.
+type named struct {
+	plugin.Plugin
+	name string
+}
+
+// Unwrap gives the link itself, for its abilities.
+func (n *named) Unwrap() plugin.Plugin { return n.Plugin }

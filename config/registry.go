@@ -51,6 +51,8 @@ type Made[T any] struct {
 	Summary string
 	// Notes say what of the options has no effect, or should be known.
 	Notes []string
+	// Settles says that a plugin can pay settlements.
+	Settles bool
 	// Listen are the listeners that it takes part in.
 	Listen []Listen
 	// Build makes it. ctx is for this call alone.
@@ -94,7 +96,7 @@ type DriverOptions struct {
 
 	decoder *decoder
 	path    string
-	raw     json.RawMessage
+	raw     Raw
 }
 
 // Decode puts the options into v, a pointer to a struct with json tags, and

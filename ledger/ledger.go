@@ -189,6 +189,10 @@ var (
 	// ErrClosed: the book is closed, or the ledger has stopped, or its store
 	// is closed for ever.
 	ErrClosed = errors.New("ledger: closed")
+	// ErrOpen: the book of the account is open. It can be opened again when it
+	// has been closed, which the connector does when the last packet of the
+	// account is answered.
+	ErrOpen = errors.New("its book is open: close it before, and open it once")
 )
 
 // Event is something that an operator should know.

@@ -131,7 +131,7 @@ func (l *Local) claim(account string, t terms) (*book, error) {
 	}
 	b := l.books[account]
 	if _, claimed := l.opening[account]; claimed || b != nil && !b.reopen(t) {
-		return nil, errors.New("its book is open: close it before, and open it once")
+		return nil, ErrOpen
 	}
 	if b == nil {
 		l.opening[account] = struct{}{}
