@@ -38,14 +38,14 @@ type Account struct {
 	// Deduplicate says how long packets are remembered.
 	Deduplicate *Deduplicate `json:"deduplicate,omitempty"`
 	// MaxInFlight bounds its packets that are not answered; 0 means 1000.
-	MaxInFlight int `json:"maxInFlight,omitempty"`
+	MaxInFlight int `json:"maxInFlight,omitempty" config:"positive"`
 
 	// SendRoutes and ReceiveRoutes say whether routes are exchanged with it;
 	// nil means yes for a peer or a parent.
 	SendRoutes    *bool `json:"sendRoutes,omitempty"`
 	ReceiveRoutes *bool `json:"receiveRoutes,omitempty"`
 	// MaxRoutes bounds the routes taken from it; 0 means 100,000.
-	MaxRoutes int `json:"maxRoutes,omitempty"`
+	MaxRoutes int `json:"maxRoutes,omitempty" config:"positive"`
 }
 
 // Balance is account.BalanceLimits.
@@ -60,26 +60,26 @@ type Balance struct {
 
 // Throughput is account.Throughput.
 type Throughput struct {
-	RefillPeriod   Duration `json:"refillPeriod,omitempty"` // 0 means 1 s
+	RefillPeriod   Duration `json:"refillPeriod,omitempty" config:"positive"` // 0 means 1 s
 	IncomingAmount Amount   `json:"incomingAmount,omitempty"`
 	OutgoingAmount Amount   `json:"outgoingAmount,omitempty"`
 }
 
 // RateLimit is account.RateLimit.
 type RateLimit struct {
-	RefillPeriod Duration `json:"refillPeriod,omitempty"` // 0 means 60 s
-	RefillCount  uint64   `json:"refillCount,omitempty"`  // 0 means 10,000
-	Capacity     uint64   `json:"capacity,omitempty"`     // 0 means RefillCount
+	RefillPeriod Duration `json:"refillPeriod,omitempty" config:"positive"` // 0 means 60 s
+	RefillCount  uint64   `json:"refillCount,omitempty" config:"positive"`  // 0 means 10,000
+	Capacity     uint64   `json:"capacity,omitempty"`                       // 0 means RefillCount
 }
 
 // Deduplicate says how long packets are remembered that went to an account.
 type Deduplicate struct {
 	// CleanupInterval has no effect: what is too old goes by itself.
-	CleanupInterval Duration `json:"cleanupInterval,omitempty"`
+	CleanupInterval Duration `json:"cleanupInterval,omitempty" config:"positive"`
 	// PacketLifetime is that of middleware.DeduplicateOptions.
-	PacketLifetime Duration `json:"packetLifetime,omitempty"` // 0 means 30 s
+	PacketLifetime Duration `json:"packetLifetime,omitempty" config:"positive"` // 0 means 30 s
 	// MaxPackets is, too.
-	MaxPackets int `json:"maxPackets,omitempty"`
+	MaxPackets int `json:"maxPackets,omitempty" config:"positive"`
 }
 
 // defaultRefillCount is how many packets an account may send in a minute.

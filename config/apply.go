@@ -68,15 +68,15 @@ func (p *Plan) Changes(next *Plan) Changes {
 	for _, f := range fieldsOf(old.Type()) {
 		same := reflect.DeepEqual(old.FieldByIndex(f.index).Interface(), new.FieldByIndex(f.index).Interface())
 		switch {
-		case same || f.name == "accounts":
+		case same || f.name == "accounts" || f.name == "logLevel": // the level is the program's
 		case f.name == "routes":
 			c.Routes = true
 		default:
 			c.Restart = append(c.Restart, f.name)
 		}
 	}
-	if len(c.Restart) == 0 && !slices.Equal(p.config.seen, next.config.seen) {
-		c.Restart = append(c.Restart, "secrets of no account")
+	if !slices.Equal(p.seen, next.seen) {
+		c.Restart = append(c.Restart, "secrets of backend, store or middleware")
 	}
 	return c
 }

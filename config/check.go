@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/ilp"
@@ -47,12 +48,18 @@ func (k *checker) account(path string, a *Account) account.Account {
 	} else if a.ILPAddressSegment != "" {
 		k.note("%s has no effect: only children have an address under ours", at(path, "ilpAddressSegment"))
 	}
+	switch code := a.AssetCode; {
+	case code == "":
+		k.add(at(path, "assetCode"), `is empty: name the asset, such as "USD"`)
+	case len(code) > account.MaxAssetCodeLength || !utf8.ValidString(code):
+		k.add(at(path, "assetCode"), "must be UTF-8 of at most %d bytes", account.MaxAssetCodeLength)
+	}
 	k.limits(path, a)
 	planned := a.account()
 	link := k.link(path, a)
 	k.plan.accounts = append(k.plan.accounts, link)
 	if a.Balance != nil && a.Balance.settles() && !link.link.Settles && !k.below(path) {
-		k.add(at(path, "balance.settleThreshold"), "is %v, but the plugin %s cannot settle: leave it out", *a.Balance.SettleThreshold, a.Plugin)
+		k.add(at(path, "balance", "settleThreshold"), "is %v, but the plugin %s cannot settle: leave it out", *a.Balance.SettleThreshold, a.Plugin)
 	}
 	if !k.below(path) {
 		complete := planned
@@ -95,18 +102,18 @@ func (k *checker) limits(path string, a *Account) {
 	k.count(at(path, "maxInFlight"), a.MaxInFlight)
 	k.count(at(path, "maxRoutes"), a.MaxRoutes)
 	if t := a.Throughput; t != nil {
-		k.period(at(path, "throughput.refillPeriod"), t.RefillPeriod)
+		k.period(at(path, "throughput", "refillPeriod"), t.RefillPeriod)
 		if t.IncomingAmount != 0 && a.MaxPacketAmount > t.IncomingAmount {
 			k.add(at(path, "maxPacketAmount"), "is %d, above throughput.incomingAmount, %d: a packet of that amount could never pass", a.MaxPacketAmount, t.IncomingAmount)
 		}
 	}
 	if l := a.RateLimit; l != nil {
-		k.period(at(path, "rateLimit.refillPeriod"), l.RefillPeriod)
+		k.period(at(path, "rateLimit", "refillPeriod"), l.RefillPeriod)
 	}
 	if d := a.Deduplicate; d != nil {
-		k.count(at(path, "deduplicate.maxPackets"), d.MaxPackets)
+		k.count(at(path, "deduplicate", "maxPackets"), d.MaxPackets)
 		if d.CleanupInterval != 0 {
-			k.note("%s has no effect: packets that are too old go by themselves", at(path, "deduplicate.cleanupInterval"))
+			k.note("%s has no effect: packets that are too old go by themselves", at(path, "deduplicate", "cleanupInterval"))
 		}
 	}
 	if a.Balance == nil {
@@ -117,6 +124,9 @@ func (k *checker) limits(path string, a *Account) {
 }
 
 func (k *checker) balance(path string, b *Balance) {
+	if k.below(path) { // the figures may be others than were meant
+		return
+	}
 	lowest := Limit(account.NoMinimum)
 	if b.Minimum != nil {
 		lowest = *b.Minimum
@@ -174,13 +184,13 @@ func (k *checker) period(path string, d Duration) {
 func (k *checker) references() {
 	c := k.config
 	if c.DefaultRoute != "" && c.DefaultRoute != "auto" {
-		k.exists("defaultRoute", c.DefaultRoute, `, "auto" for the first parent, or "" for none`)
+		k.exists("defaultRoute", c.DefaultRoute, ` ("auto" is the first parent, "" is none)`)
 	}
 	if from := c.ILPAddressInheritFrom; from != "" {
-		k.exists("ilpAddressInheritFrom", from, ", or leave it out for the first parent")
+		k.exists("ilpAddressInheritFrom", from, " (leave it out for the first parent)")
 	}
 	inherits := c.ILPAddress == "" || c.ILPAddress == unknownAddress
-	if inherits && c.ILPAddressInheritFrom == "" && !k.hasParent() {
+	if inherits && c.ILPAddressInheritFrom == "" && !k.hasParent() && !k.below("accounts") {
 		k.add("ilpAddress", `is missing, and there is no account with the relation parent to inherit one from: set it, to an address such as "test.alice"`)
 	}
 }

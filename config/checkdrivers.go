@@ -21,13 +21,16 @@ func (k *checker) rates() {
 		k.add("backend", "is %q: %s", c.Backend, known(c.Backend, sortedKeys(k.registry.Backends)))
 		return
 	}
-	o, _ := k.options("backendConfig", c.BackendConfig)
+	o, d := k.options("backendConfig", c.BackendConfig)
+	if k.below("spread") {
+		o.Spread = "0" // so that one fault is not two
+	}
 	if c.Spreads != nil {
 		o.Spread = "0" // taken around the backend, not in it
 		k.spreads(c.Spreads)
 	}
 	made := driver(o)
-	k.notes("backendConfig", made.Notes)
+	k.saw("backendConfig", d, made.Notes)
 	k.plan.backend = made
 	if c.Spreads == nil || made.Build == nil {
 		return
@@ -42,7 +45,10 @@ func (k *checker) rates() {
 	}
 }
 
-func (k *checker) notes(path string, notes []string) {
+// saw keeps what the driver of the options at path has noted, and the secrets
+// that it has read.
+func (k *checker) saw(path string, d *decoder, notes []string) {
+	k.plan.seen = append(k.plan.seen, d.seen...)
 	for _, note := range notes {
 		k.note("%s: %s", path, note)
 	}
@@ -51,7 +57,7 @@ func (k *checker) notes(path string, notes []string) {
 func (k *checker) spreads(s *Spreads) {
 	for _, from := range sortedKeys(s.Pairs) {
 		for _, to := range sortedKeys(s.Pairs[from]) {
-			s.Pairs[from][to].check(k.faults, at(at("spreads.pairs", from), to))
+			s.Pairs[from][to].check(k.faults, at("spreads.pairs", from, to))
 		}
 	}
 	for _, side := range []struct {
@@ -96,9 +102,9 @@ func (k *checker) stores() {
 		k.add("store", "is %q: %s", c.Store, known(c.Store, sortedKeys(k.registry.Stores)))
 		return
 	}
-	o, _ := k.options("storeConfig", c.StoreConfig)
+	o, d := k.options("storeConfig", c.StoreConfig)
 	k.plan.store, k.plan.storeName = driver(o), name
-	k.notes("store", k.plan.store.Notes)
+	k.saw("store", d, k.plan.store.Notes)
 }
 
 // chain looks at the middleware.
@@ -144,9 +150,9 @@ func (k *checker) chain() {
 			k.add(at(path, "type"), "is %q: %s", m.Type, known(m.Type, sortedKeys(k.registry.Middlewares)))
 			continue
 		}
-		o, _ := k.options(at(path, "options"), m.Options)
+		o, d := k.options(at(path, "options"), m.Options)
 		made := driver(o)
-		k.notes(at(path, "options"), made.Notes)
+		k.saw(at(path, "options"), d, made.Notes)
 		k.plan.middlewares = append(k.plan.middlewares, plannedMiddleware{*m, made})
 	}
 }
@@ -168,7 +174,7 @@ func (k *checker) listeners() {
 	for i := range k.plan.accounts {
 		a := &k.plan.accounts[i]
 		for _, l := range a.link.Listen {
-			path := at(at(at("accounts", a.ID), "options"), l.Option)
+			path := at("accounts", a.ID, "options", l.Option)
 			other, taken := first[l.Address]
 			if taken && other.tls() != l.tls() {
 				k.add(path, "listens on %s with another certificate than account %q: they must be the same, or the ports differ", l.Address, other.account)

@@ -92,8 +92,7 @@ type Config struct {
 	LogLevel  string `json:"logLevel"`
 	LogFormat string `json:"logFormat"`
 
-	secrets *vault   // nil: it was not read, but made in Go
-	seen    []string // secrets of no single account
+	secrets *vault // nil: it was not read, but made in Go
 }
 
 // Default gives the defaults, which are the reference's, and no accounts.

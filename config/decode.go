@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding"
 	"reflect"
 	"slices"
@@ -10,7 +11,8 @@ import (
 
 // decoder puts JSON values into Go values, by the json tags of their fields.
 // It is strict, and goes on after a fault, so that all of them are found. A
-// field with the tag config:"required" must be there.
+// field with the tag config:"required" must be there; one with
+// config:"positive" is not 0 if it is.
 type decoder struct {
 	*faults
 	secrets *vault   // nil: secrets refer to nothing
@@ -37,7 +39,8 @@ func (d *decoder) value(path string, n *node, v reflect.Value) {
 			return
 		}
 		if err := own.UnmarshalText([]byte(n.text)); err != nil {
-			d.add(path, "%v", err)
+			_, problem, _ := strings.Cut(err.Error(), ": ") // without the package
+			d.add(path, "is %q: %s", n.text, cmp.Or(problem, err.Error()))
 		}
 		return
 	}
@@ -88,7 +91,11 @@ func (d *decoder) structure(path string, n *node, v reflect.Value) {
 		case i < 0:
 			d.add(where, "is not known: %s", known(m.name, names(fields)))
 		default:
-			d.value(where, m.value, v.FieldByIndex(fields[i].index))
+			target := v.FieldByIndex(fields[i].index)
+			d.value(where, m.value, target)
+			if fields[i].positive && target.IsZero() {
+				d.add(where, "is 0: it must be more; leave it out for the default")
+			}
 		}
 		given[m.name] = true
 	}
@@ -153,7 +160,8 @@ type field struct {
 	name     string
 	index    []int
 	kind     reflect.Type
-	required bool
+	required bool // it must be there
+	positive bool // if it is there, it is not 0
 }
 
 // fieldsOf gives the fields of a struct, those of embedded structs included.
@@ -170,7 +178,8 @@ func fieldsOf(t reflect.Type) []field {
 			}
 		case name == "" || name == "-" || !f.IsExported():
 		default:
-			fields = append(fields, field{name: name, index: []int{i}, kind: f.Type, required: f.Tag.Get("config") == "required"})
+			tag := f.Tag.Get("config")
+			fields = append(fields, field{name: name, index: []int{i}, kind: f.Type, required: tag == "required", positive: tag == "positive"})
 		}
 	}
 	return fields

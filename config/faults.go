@@ -97,15 +97,19 @@ func topOf(path string) string {
 	return path
 }
 
-// at is the path of the member name of what is at path.
-func at(path, name string) string {
-	switch {
-	case !plainName(name):
-		return fmt.Sprintf("%s[%q]", path, name)
-	case path == "":
-		return name
+// at is the path of a member of what is at path, or of one in that, and so on.
+func at(path string, names ...string) string {
+	for _, name := range names {
+		switch {
+		case !plainName(name):
+			path = fmt.Sprintf("%s[%q]", path, name)
+		case path == "":
+			path = name
+		default:
+			path += "." + name
+		}
 	}
-	return path + "." + name
+	return path
 }
 
 func plainName(name string) bool {

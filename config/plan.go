@@ -26,6 +26,8 @@ type Plan struct {
 	storeName   string
 	middlewares []plannedMiddleware
 	notes       []string
+	// seen are the secrets that the drivers of no account have read.
+	seen []string
 }
 
 type plannedAccount struct {

@@ -44,7 +44,6 @@ func read(s Source) (Config, *faults) {
 
 	d := &decoder{faults: f, secrets: c.secrets}
 	d.value("", tree, reflect.ValueOf(&c).Elem())
-	c.seen = d.seen
 	return c, f
 }
 

@@ -1,0 +1,91 @@
+// Command ilp-connector is an Interledger connector that runs by itself. It
+// takes the configuration of the JavaScript reference: variables CONNECTOR_…,
+// a JSON file, or both.
+//
+//	ilp-connector [-config FILE]            run until SIGTERM or SIGINT
+//	ilp-connector config check              say everything that is wrong
+//	ilp-connector config explain            say what would run
+//	ilp-connector version
+//
+// SIGTERM and SIGINT stop it: it takes no new packets, waits for those in
+// flight, keeps its books and exits 0; a second one exits at once, with 1.
+// SIGHUP reads the configuration again and applies what differs. It exits 2 if
+// the configuration or the command line is wrong, and 1 if something fails.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+)
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// run runs a command and gives the exit code.
+func run(args, environ []string, stdout, stderr io.Writer) int {
+	command, rest := split(args)
+	for _, c := range commands {
+		if slices.Equal(c.name, command) {
+			return c.run(program{environ, stdout, stderr}, rest)
+		}
+	}
+	fmt.Fprintf(stderr, "ilp-connector: there is no command %q\n", args[0])
+	usage(stderr)
+	return exitUsage
+}
+
+// program is what the commands speak to.
+type program struct {
+	environ        []string
+	stdout, stderr io.Writer
+}
+
+func (p program) fail(code int, err error) int {
+	fmt.Fprintln(p.stderr, "ilp-connector:", err)
+	return code
+}
+
+type command struct {
+	name  []string
+	usage string
+	run   func(p program, args []string) int
+}
+
+var commands = []command{
+	{nil, "run the connector", program.serve},
+	{[]string{"config", "check"}, "say everything that is wrong with the configuration", program.check},
+	{[]string{"config", "explain"}, "say what would run", program.explain},
+	{[]string{"version"}, "print the version", program.version},
+}
+
+// split parts the words of a command from its flags.
+func split(args []string) (command, rest []string) {
+	for i, arg := range args {
+		if len(arg) == 0 || arg[0] == '-' || i == 1 && args[0] != "config" || i == 2 {
+			return args[:i:i], args[i:]
+		}
+	}
+	return args, nil
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "\nusage:")
+	for _, c := range commands {
+		line := "ilp-connector"
+		for _, word := range c.name {
+			line += " " + word
+		}
+		fmt.Fprintf(w, "  %-32s%s\n", line, c.usage)
+	}
+	fmt.Fprintln(w, "\nEach takes -h. docs/operating.md has the configuration.")
+}
