@@ -72,7 +72,9 @@ var houseRules = []struct {
 	// The connector stands on the contracts.
 	{".", []string{"ilp", "plugin", "backend", "store", "account", "ledger", "middleware", "ildcp", "ccp", "ping", "internal/rib", "internal/routetable"}},
 
-	// Assembly: programs, and tests against real peers.
+	// Assembly: from names to what they stand for, programs, and tests against
+	// real peers.
+	{"config", []string{".", "*", "*/*"}},
 	{"examples/*", []string{".", "*", "*/*"}},
 	{"cmd/*", []string{".", "*", "*/*"}},
 	{"internal/load", []string{".", "*", "*/*"}},

@@ -55,6 +55,11 @@ type states struct {
 
 func newStates() states { return states{up: make(chan struct{}, 100), down: make(chan struct{}, 100)} }
 
+// HandlePrepare refuses whatever is sent: these counterparties only pay.
+func (s states) HandlePrepare(ctx context.Context, _ *ilp.Prepare, r plugin.Responder) {
+	r.Reply(ctx, &ilp.Reject{Code: ilp.F02Unreachable})
+}
+
 func (s states) HandleState(connected bool, _ error) {
 	if connected {
 		s.up <- struct{}{}

@@ -216,7 +216,7 @@ func TestOwnDrivers(t *testing.T) {
 		t.Errorf("the chain is %s", got)
 	}
 	_, err = r.Load(source(`CONNECTOR_MIDDLEWARES={"balance": {"type": "quiet"}, "b": {"type": "quit"}, "c": {"type": "quiet", "after": "nobody"}, "d": {"type": "quiet", "before": "echo", "after": "stats", "x": 1}}`))
-	wantFaults(t, err, "middlewares.balance: there already", "middlewares.b.type: did you mean quiet?", "middlewares.c.after: there are", "middlewares.d.x: is not known")
+	wantFaults(t, err, "middlewares.balance: there already", "middlewares.b.type: did you mean quiet?", "middlewares.c.after: there are", "middlewares.d.x: is not known", "middlewares.d.after: choose one")
 	_, err = r.Load(source(`CONNECTOR_DISABLE_MIDDLEWARE=["ecko", "echo", "echo"]`))
 	wantFaults(t, err, "disableMiddleware[0]: did you mean echo?", "disableMiddleware[2]: twice")
 }

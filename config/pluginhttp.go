@@ -87,6 +87,9 @@ func httpPlugin(o *DriverOptions) Made[plugin.Plugin] {
 	if v.Outgoing != nil {
 		outgoing = v.client(o)
 	}
+	if o.Faulty() {
+		return Made[plugin.Plugin]{}
+	}
 	var made Made[plugin.Plugin]
 	if v.Incoming == nil {
 		made = v.dialing(o, outgoing)
