@@ -20,6 +20,9 @@ func (p program) serve(args []string) int {
 	if code, ok := parse(set, args); !ok {
 		return code
 	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
 	plan, ok := p.load(source)
 	if !ok {
 		return exitUsage
@@ -32,10 +35,6 @@ func (p program) serve(args []string) int {
 		logger.Warn("configuration", slog.String("note", note))
 	}
 	d := &daemon{source: *source, logs: logs, logger: logger, ready: make(chan struct{})}
-
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	ended := make(chan error, 1)
