@@ -27,10 +27,10 @@ type adminServer struct {
 // buildAdmin listens for the admin API, if there is one.
 func (a *Assembly) buildAdmin() error {
 	c := &a.plan.config
-	if !c.AdminAPI || a.options.Admin == nil {
+	if !c.AdminAPI {
 		return nil
 	}
-	handler, err := a.options.Admin(a)
+	handler, err := a.adminHandler()
 	if err != nil {
 		return fmt.Errorf("config: the admin API: %w", err)
 	}
@@ -38,6 +38,9 @@ func (a *Assembly) buildAdmin() error {
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
 	}}
+	if streams, ok := handler.(interface{ Close() }); ok { // they would not end by themselves
+		s.server.RegisterOnShutdown(streams.Close)
+	}
 	if c.AdminAPITLS != nil {
 		if s.files, err = c.AdminAPITLS.load(a.logger); err != nil {
 			return err
@@ -59,6 +62,18 @@ func (a *Assembly) buildAdmin() error {
 	})
 	a.admin = s
 	return nil
+}
+
+// adminHandler gives what the host serves. Where it has nothing, others can
+// still see whether the process is alive.
+func (a *Assembly) adminHandler() (http.Handler, error) {
+	if a.options.Admin != nil {
+		return a.options.Admin(a)
+	}
+	a.logger.Warn("configuration", slog.String("note", "adminApi: this program serves GET /healthz alone"))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	return mux, nil
 }
 
 func (s *adminServer) start() {

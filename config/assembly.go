@@ -28,8 +28,9 @@ type Options struct {
 	Now func() time.Time
 	// Configure may change what the connector is made of, before it is.
 	Configure func(*connector.Config)
-	// Admin makes what the admin API serves, if the configuration has one;
-	// nil: there is none.
+	// Admin makes what is served as the admin API, if the configuration has
+	// one. If that has a method Close() it is called when the server ends, for
+	// what would not end by itself. nil: GET /healthz alone, which answers 200.
 	Admin func(*Assembly) (http.Handler, error)
 }
 

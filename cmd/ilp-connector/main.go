@@ -5,6 +5,7 @@
 //	ilp-connector [-config FILE]            run until SIGTERM or SIGINT
 //	ilp-connector config check              say everything that is wrong
 //	ilp-connector config explain            say what would run
+//	ilp-connector health                    exit 0 if one runs here, as its admin API says
 //	ilp-connector version
 //
 // SIGTERM and SIGINT stop it: it takes no new packets, waits for those in
@@ -65,6 +66,7 @@ var commands = []command{
 	{nil, "run the connector", program.serve},
 	{[]string{"config", "check"}, "say everything that is wrong with the configuration", program.check},
 	{[]string{"config", "explain"}, "say what would run", program.explain},
+	{[]string{"health"}, "exit 0 if a connector runs here, as its admin API says", program.health},
 	{[]string{"version"}, "print the version", program.version},
 }
 

@@ -258,3 +258,32 @@ func TestLogFormat(t *testing.T) {
 		t.Errorf("the level is not heeded:\n%s", p.output())
 	}
 }
+
+// freePort is one that nobody listened on a moment ago.
+func freePort(t *testing.T) string {
+	t.Helper()
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	_, port, _ := net.SplitHostPort(socket.Addr().String())
+	return port
+}
+
+// The line of the quickstart, on another port.
+func TestQuickstart(t *testing.T) {
+	port := freePort(t)
+	p := launch(t, []string{"CONNECTOR_STORE_PATH=" + filepath.Join(t.TempDir(), ".connector-data"), "CONNECTOR_ACCOUNTS={}",
+		"CONNECTOR_ADMIN_API=true", "CONNECTOR_ILP_ADDRESS=test.quickstart", "CONNECTOR_ADMIN_API_PORT=" + port,
+		// the rates that the reference fetches are those of another machine
+		"CONNECTOR_BACKEND=one-to-one"})
+	p.says(runs)
+	p.says(`the admin API listens" address=127.0.0.1:` + port)
+	healthy := launch(t, nil, "health", "-admin", "http://127.0.0.1:"+port)
+	healthy.exits(exitOK)
+	p.signal(syscall.SIGTERM)
+	p.exits(exitOK)
+	gone := launch(t, nil, "health", "-admin", "http://127.0.0.1:"+port)
+	gone.exits(exitFailure)
+}
