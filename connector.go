@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -89,7 +90,7 @@ func New(config Config) (*Connector, error) {
 		links:  make(map[string]*link),
 	}
 	c.identity.Store(&identity{address: address, network: network(address)})
-	c.inheritance = inheritance{from: config.InheritFrom, wake: make(chan struct{}, 1)}
+	c.inheritance = inheritance{from: config.InheritFrom, wake: make(chan struct{}, 1), random: rand.New(config.source())}
 	c.ledger = config.Ledger
 	if c.ledger == nil {
 		c.ledger, err = ledger.NewLocal(ledger.LocalOptions{Store: config.Store, Logger: c.logger, Now: c.now})

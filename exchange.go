@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/bits"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/interledger-go/connector/ccp"
@@ -71,6 +74,7 @@ type exchange struct {
 	options ExchangeOptions
 	table   *ccp.Table // what we tell; nil while there is no address, and when off
 	dampers map[string]*ccp.Damper
+	source  func() rand.Source // makes a generator for each machine
 }
 
 // publishSpacing is the least time between two tables that are made because
@@ -98,15 +102,15 @@ func (r *Router) exchangeAs(address ilp.Address, former ilp.Address) {
 		}
 		return
 	}
-	x.table = ccp.NewTable(ccp.TableOptions{Address: address, GlobalPrefix: address.Scheme()})
+	x.table = ccp.NewTable(ccp.TableOptions{Address: address, GlobalPrefix: address.Scheme(), Random: x.source()})
 	best := make([]ccp.Best, 0, r.base.Len())
 	for prefix, way := range r.base.All() {
 		best = append(best, ccp.Best{Prefix: prefix, NextHop: way.Source.NextHop, Route: way.Route})
 	}
 	x.table.Set(best)
-	for _, n := range r.neighbors {
-		r.endExchange(n)
-		r.beginExchange(n)
+	for _, id := range slices.Sorted(maps.Keys(r.neighbors)) {
+		r.endExchange(r.neighbors[id])
+		r.beginExchange(r.neighbors[id])
 	}
 }
 
@@ -129,12 +133,13 @@ func (r *Router) beginExchange(n *neighbor) {
 		n.sender = ccp.NewSender(ccp.SenderOptions{
 			Peer: n.id, Table: x.table, Export: x.options.Export,
 			HoldDown: x.options.Expiry, Interval: x.options.Interval, Spacing: x.options.Spacing,
+			Random: x.source(),
 		})
 	}
 	if a.ReceivesRoutes() {
 		n.receiver = ccp.NewReceiver(ccp.ReceiverOptions{
 			Address: r.address, GlobalPrefix: r.address.Scheme(), Within: r.within(n),
-			MaxRoutes: a.MaxRoutes, Damper: x.damper(n.id.ID),
+			MaxRoutes: a.MaxRoutes, Damper: x.damper(n.id.ID), Random: x.source(),
 		})
 		if n.up {
 			n.receiver.LinkUp(r.now())

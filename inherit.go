@@ -28,9 +28,10 @@ const (
 
 // inheritance is where the address comes from, if it is not configured.
 type inheritance struct {
-	from string        // account id; empty: the first parent
-	wake chan struct{} // the link may be there, or again
-	warn string        // what was said of the parent's asset last
+	from   string        // account id; empty: the first parent
+	wake   chan struct{} // the link may be there, or again
+	warn   string        // what was said of the parent's asset last
+	random *rand.Rand    // spreads retries
 }
 
 // inherit keeps the connector's address as its parent gives it, until ctx is
@@ -43,7 +44,7 @@ func (c *Connector) inherit(ctx context.Context) {
 			if failures++; failures&(failures-1) == 0 { // the first, and each time their number doubled
 				c.logger.Warn("no address from the parent, asking again", slog.Any("error", err), slog.Int("times", failures))
 			}
-			wait = retry/2 + rand.N(retry/2)
+			wait = retry/2 + time.Duration(c.inheritance.random.Int64N(int64(retry/2)))
 			retry = min(2*retry, maxInheritRetry)
 		} else {
 			retry, failures = minInheritRetry, 0

@@ -99,7 +99,7 @@ func newRouter(c *Config, address ilp.Address) *Router {
 		defaultRoute:   c.DefaultRoute,
 		noDefaultRoute: c.NoDefaultRoute,
 	}
-	r.exchange = exchange{options: c.Exchange, dampers: make(map[string]*ccp.Damper)}
+	r.exchange = exchange{options: c.Exchange, dampers: make(map[string]*ccp.Damper), source: c.source}
 	r.hops[r.own] = &hop{origin: RouteLocal}
 	r.table.Store(r.builder.Build())
 	r.setAddress(address)
