@@ -68,6 +68,14 @@ func (n *Node) now() *life {
 	return n.life
 }
 
+// joints gives the accounts of the node for its links, in the order that they
+// were added.
+func (n *Node) joints() []joint {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.joined)
+}
+
 // Address is that of the connector; zero while it has none.
 func (n *Node) Address() ilp.Address {
 	if c := n.Connector(); c != nil {
@@ -243,12 +251,11 @@ func (n *Node) stop() {
 
 // unsettled says what the node waits for; empty: nothing.
 func (n *Node) unsettled() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.life == nil || n.address != "" {
+	c := n.Connector()
+	if c == nil || n.address != "" {
 		return ""
 	}
-	for _, j := range n.joined {
+	for _, j := range n.joints() {
 		s := j.link.sides[j.side]
 		if s.relation != connector.Parent {
 			continue
@@ -257,7 +264,7 @@ func (n *Node) unsettled() string {
 		if !j.link.Connected() || parent.node.Address().IsZero() {
 			return ""
 		}
-		if want, err := parent.node.Address().Child(parent.account); err != nil || n.life.connector.Address() != want {
+		if want, err := parent.node.Address().Child(parent.account); err != nil || c.Address() != want {
 			return fmt.Sprintf("%s has yet to inherit the address %s", n, want)
 		}
 		return ""
