@@ -239,7 +239,9 @@ func (m *model) clone() *model {
 	for i, n := range m.nodes {
 		for _, a := range n.neighbors {
 			copied := *a
-			copied.node = c.byName[a.node.name]
+			if copied.node = c.byName[a.node.name]; copied.node == nil { // crashed
+				copied.node = a.node
+			}
 			c.nodes[i].neighbors = append(c.nodes[i].neighbors, &copied)
 		}
 	}

@@ -3,6 +3,8 @@ package connectortest_test
 import (
 	"flag"
 	"fmt"
+	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,6 +66,135 @@ func TestQuiet(t *testing.T) {
 		w.Converge()
 		w.Check()
 		time.Sleep(time.Hour)
+		w.Check()
+	})
+}
+
+// faulty is a link that does everything that a link can do to frames.
+var faulty = connectortest.Faults{
+	Delay: 5 * time.Millisecond, Jitter: 50 * time.Millisecond, Loss: 0.05, Duplication: 0.1, Reordering: 0.2,
+}
+
+// slow delays frames, and does no more.
+var slow = connectortest.Faults{Delay: 5 * time.Millisecond, Jitter: 30 * time.Millisecond}
+
+// pays has apps pay each other, some pairs at a time, until stop is called.
+// Whether they succeed does not matter.
+func pays(w *connectortest.Network) (stop func()) {
+	nodes := w.Nodes()
+	stopped := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range 2 * len(nodes) {
+		random := rand.New(rand.NewPCG(w.Rand.Uint64(), uint64(i)))
+		all.Go(func() {
+			for {
+				select {
+				case <-stopped:
+					return
+				case <-time.After(time.Duration(random.Int64N(int64(400 * time.Millisecond)))):
+				}
+				from, to := nodes[random.IntN(len(nodes))], nodes[random.IntN(len(nodes))]
+				if from != to {
+					_ = from.Pay(to, 1+random.Uint64N(100_000))
+				}
+			}
+		})
+	}
+	return func() {
+		close(stopped)
+		all.Wait()
+	}
+}
+
+func TestFaultyLinks(t *testing.T) {
+	everywhere(t, faulty, func(w *connectortest.Network) {
+		stop := pays(w)
+		time.Sleep(2 * time.Minute)
+		stop()
+		for _, l := range w.Links() {
+			l.SetFaults(slow)
+		}
+		w.Converge()
+		w.Check()
+	})
+}
+
+// one gives one of the links, or nodes.
+func one[T any](w *connectortest.Network, list []T) T { return list[w.Rand.IntN(len(list))] }
+
+func TestCutAndHeal(t *testing.T) {
+	everywhere(t, slow, func(w *connectortest.Network) {
+		w.Converge()
+		stop := pays(w)
+		for range 3 {
+			l := one(w, w.Links())
+			time.Sleep(time.Duration(w.Rand.Int64N(int64(5 * time.Second))))
+			l.Cut()
+			w.Converge()
+			w.CheckRoutes()
+			l.Heal()
+			w.Converge()
+			w.CheckRoutes()
+		}
+		stop()
+		w.Check()
+	})
+}
+
+func TestFlappingLink(t *testing.T) {
+	everywhere(t, slow, func(w *connectortest.Network) {
+		w.Converge()
+		stop := pays(w)
+		l := one(w, w.Links())
+		for range 10 {
+			l.Cut()
+			time.Sleep(time.Duration(w.Rand.Int64N(int64(2 * time.Second))))
+			l.Heal()
+			time.Sleep(time.Duration(w.Rand.Int64N(int64(2 * time.Second))))
+		}
+		stop()
+		w.Converge()
+		w.Check()
+	})
+}
+
+func TestCrashAndRestart(t *testing.T) {
+	everywhere(t, slow, func(w *connectortest.Network) {
+		w.Converge()
+		stop := pays(w)
+		for range 4 {
+			n := one(w, w.Nodes())
+			time.Sleep(time.Duration(w.Rand.Int64N(int64(5 * time.Second))))
+			n.Crash()
+			if w.Rand.IntN(2) == 0 {
+				w.Converge()
+				w.CheckRoutes()
+			}
+			n.Restart()
+		}
+		time.Sleep(time.Second)
+		stop()
+		w.Converge()
+		w.Check()
+	})
+}
+
+func TestAccountsComeAndGo(t *testing.T) {
+	everywhere(t, slow, func(w *connectortest.Network) {
+		w.Converge()
+		stop := pays(w)
+		for range 4 {
+			l := one(w, w.Links())
+			time.Sleep(time.Duration(w.Rand.Int64N(int64(3 * time.Second))))
+			l.Remove()
+			if w.Rand.IntN(2) == 0 {
+				w.Converge()
+				w.CheckRoutes()
+			}
+			l.Restore()
+		}
+		stop()
+		w.Converge()
 		w.Check()
 	})
 }
