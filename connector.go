@@ -181,6 +181,7 @@ func (c *Connector) takeLink(id string) (*link, error) {
 	delete(c.links, id)
 	c.router.remove(l)
 	c.closing.Add(1) // until finish; never once stop waits
+	c.inheritFrom(l)
 	return l, nil
 }
 

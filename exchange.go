@@ -67,6 +67,12 @@ func (o *ExchangeOptions) check() error {
 	return errors.Join(faults...)
 }
 
+// timeout is how long an update may go without an answer: so short that two
+// that are lost in a row do not make our routes expire at the neighbor.
+func (o *ExchangeOptions) timeout() time.Duration {
+	return max((o.Expiry-o.Interval)/3, time.Second)
+}
+
 // exchange is how the router speaks with its neighbors. All of it is guarded
 // by the router's lock. What is said leaves by one goroutine, that of
 // Router.run, which no link's goroutine waits for.
@@ -133,7 +139,7 @@ func (r *Router) beginExchange(n *neighbor) {
 		n.sender = ccp.NewSender(ccp.SenderOptions{
 			Peer: n.id, Table: x.table, Export: x.options.Export,
 			HoldDown: x.options.Expiry, Interval: x.options.Interval, Spacing: x.options.Spacing,
-			Random: x.source(),
+			Timeout: x.options.timeout(), Random: x.source(),
 		})
 	}
 	if a.ReceivesRoutes() {
@@ -170,10 +176,14 @@ func (r *Router) endExchange(n *neighbor) {
 			n.receiver.LinkDown(now)
 		}
 	}
-	n.sender, n.receiver = nil, nil
-	if d := r.exchange.dampers[n.id.ID]; d != nil && d.Delay(now) == 0 {
-		delete(r.exchange.dampers, n.id.ID)
+	if n.sender != nil { // the table need not keep anything for it any more
+		n.sender.LinkDown(now)
 	}
+	n.sender, n.receiver = nil, nil
+	maps.DeleteFunc(r.exchange.dampers, func(id string, d *ccp.Damper) bool {
+		_, present := r.neighbors[id]
+		return !present && d.Forgotten(now)
+	})
 }
 
 // tellTable makes the table that neighbors are told of as the best routes are

@@ -136,7 +136,8 @@ func (c *Connector) compareAsset(l *link, theirs ilp.Asset) {
 	}
 }
 
-// inheritFrom has the parent asked again: it may have another address for us.
+// inheritFrom has the parent asked again: it may have another address for us,
+// or it is gone, and another one has.
 func (c *Connector) inheritFrom(l *link) {
 	if c.config.Address != "" || c.inheritance.from != l.account.ID && (c.inheritance.from != "" || l.account.Relation != account.Parent) {
 		return

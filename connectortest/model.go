@@ -183,26 +183,32 @@ func (m *model) solve() bool {
 }
 
 // next is where a node sends packets for an address.
-func (n *modelNode) next(address string) (modelRoute, bool) {
+func (n *modelNode) next(address string) (prefix string, route modelRoute, ok bool) {
 	for {
 		if route, ok := n.routes[address]; ok {
-			return route, true
+			return address, route, true
 		}
 		i := strings.LastIndexByte(address, '.')
 		if i < 0 {
-			return modelRoute{}, false
+			return "", modelRoute{}, false
 		}
 		address = address[:i]
 	}
 }
 
-// walk follows the routes from a node to the app of another. It gives the
-// relations of the hops, and why it did not arrive.
-func (m *model) walk(from, to *modelNode) (hops []connector.Relation, fault string) {
+// hop is one step of a walk.
+type hop struct {
+	relation connector.Relation // of who comes next
+	prefix   string             // that the step was made by
+}
+
+// walk follows the routes from a node to the app of another. It gives the hops,
+// and why it did not arrive.
+func (m *model) walk(from, to *modelNode) (hops []hop, fault string) {
 	address := to.address + "." + appID
 	trail := []string{from.name}
 	for n := from; ; {
-		route, ok := n.next(address)
+		prefix, route, ok := n.next(address)
 		switch {
 		case !ok:
 			return hops, fmt.Sprintf("%s knows no way (%s)", n.name, strings.Join(trail, " "))
@@ -218,7 +224,7 @@ func (m *model) walk(from, to *modelNode) (hops []connector.Relation, fault stri
 			return hops, fmt.Sprintf("the link of %s to %s is not up (%s)", n.name, route.via, strings.Join(trail, " "))
 		}
 		n = n.neighbors[i].node
-		hops = append(hops, route.rel)
+		hops = append(hops, hop{route.rel, prefix})
 		if slices.Contains(trail, n.name) {
 			return hops, fmt.Sprintf("a loop (%s %s)", strings.Join(trail, " "), n.name)
 		}

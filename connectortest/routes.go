@@ -17,9 +17,8 @@ import (
 //     have, the best of them for each prefix, and no others.
 //   - Packets from everybody to everybody arrive where a model of the rules, made
 //     from nothing, says that they can, and never go in a loop.
-//   - Where all are peers they take a shortest way; under ccp.ValleyFree they
-//     never go up again after they went down or to a peer, and where all are
-//     peers nobody carries them for others.
+//   - Where all are peers they take a shortest way. Under ccp.ValleyFree they
+//     never go up again, by one prefix, after they went down or to a peer.
 func (w *Network) CheckRoutes() {
 	w.t.Helper()
 	actual := w.observe()
@@ -73,14 +72,18 @@ func (w *Network) compare(n *modelNode, want map[string]modelRoute) {
 }
 
 // valley reports whether a way goes up, or to a peer, after it has gone down or
-// to a peer.
-func valley(hops []connector.Relation) bool {
+// to a peer, by one prefix. Where a connector knows a longer prefix than the one
+// before it did, a new way begins: the policy is about prefixes, each for itself.
+func valley(hops []hop) bool {
 	crossed := false
-	for _, hop := range hops {
-		if crossed && hop != connector.Child {
+	for i, hop := range hops {
+		if i > 0 && hop.prefix != hops[i-1].prefix {
+			crossed = false
+		}
+		if crossed && hop.relation != connector.Child {
 			return true
 		}
-		crossed = crossed || hop != connector.Parent
+		crossed = crossed || hop.relation != connector.Parent
 	}
 	return false
 }
