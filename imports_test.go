@@ -66,6 +66,7 @@ var houseRules = []struct {
 	{"examples/*", []string{".", "*", "*/*"}},
 	{"cmd/*", []string{".", "*", "*/*"}},
 	{"internal/load", []string{".", "*", "*/*"}},
+	{"connectortest", []string{".", "ilp", "plugin", "store", "ccp", "middleware", "plugin/inproc", "backend/onetoone", "store/memstore"}},
 	{"interop", []string{".", "*", "*/*", "internal/testenv"}},
 }
 
