@@ -3,6 +3,7 @@ package connector
 import (
 	"cmp"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -322,7 +323,7 @@ func (r *Router) publish() {
 		return
 	}
 	best := make([]ccp.Best, 0, len(r.changed))
-	for prefix := range r.changed {
+	for _, prefix := range slices.Sorted(maps.Keys(r.changed)) { // so that a run can be seen again
 		way, ok := r.base.Best(prefix)
 		if ok {
 			r.builder.Set(prefix, r.hops[way.Source])

@@ -3,9 +3,7 @@ package connectortest_test
 import (
 	"testing"
 	"testing/synctest"
-	"time"
 
-	"github.com/interledger-go/connector"
 	"github.com/interledger-go/connector/ccp"
 	"github.com/interledger-go/connector/connectortest"
 )
@@ -27,19 +25,4 @@ func TestTwoHundredNodes(t *testing.T) {
 			w.Check()
 		})
 	}
-}
-
-// A change is known three hops away within a second.
-func TestChangeTravels(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := connectortest.New(t, 1, connectortest.Options{}).Build(connectortest.Line(4), connectortest.Faults{})
-		w.Converge()
-		nodes := w.Nodes()
-		n := w.Node("new")
-		w.Link(nodes[0], n, connector.Peer, connectortest.Faults{})
-		time.Sleep(time.Second)
-		if err := nodes[3].Pay(n, 1000); err != nil {
-			t.Errorf("after a second: %v", err)
-		}
-	})
 }

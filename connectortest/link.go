@@ -34,6 +34,10 @@ type Link struct {
 	sent   Traffic
 	given  [2]uint64 // fulfilled by the receiver of a packet, by the side that sent it
 	taken  [2]uint64 // and accepted in time by the side that sent it
+
+	// fingerprint is that of all that was sent, and when. Two runs of a seed
+	// have the same.
+	fingerprint uint64
 }
 
 // linkSide is one account.
@@ -158,8 +162,10 @@ func (l *Link) transmit(f frame) {
 	if f.response {
 		key[1] = 1
 	}
-	for _, a := range l.faults.fate(l.seed, digest(key[:], binary.BigEndian.AppendUint64(nil, f.digest), f.payload)).arrivals {
-		now := time.Now()
+	now := time.Now()
+	what := digest(key[:], binary.BigEndian.AppendUint64(nil, f.digest), f.payload)
+	l.fingerprint += digest(binary.BigEndian.AppendUint64(nil, what^uint64(now.UnixNano())))
+	for _, a := range l.faults.fate(l.seed, what).arrivals {
 		at := now.Add(a.delay)
 		if last := l.last(f); !a.overtakes && !at.After(last) {
 			at = last.Add(1)

@@ -13,8 +13,8 @@ import (
 
 // model is what the rules say of a network: which routes each node has when
 // all is at rest. It is written from the rules (CCP-27, CCP-29, CCP-32), in the
-// plainest way, and shares nothing with the packages that it judges but the
-// policy of export.
+// plainest way, and shares nothing with the packages that it judges but a policy
+// of export that it does not know.
 type model struct {
 	export ccp.ExportPolicy
 	nodes  []*modelNode

@@ -107,7 +107,12 @@ func (n *Node) start() {
 	var ctx context.Context
 	ctx, l.cancel = context.WithCancel(context.Background())
 	go func() { l.done <- c.Run(ctx) }()
+	settle()
 }
+
+// settle lets goroutines do all that they have to do now: the fake clock moves
+// only then. So the steps of a test do not race with what they bring about.
+func settle() { time.Sleep(1) }
 
 func (n *Node) config(store *mount) connector.Config {
 	o := &n.network.options
@@ -153,6 +158,7 @@ func (n *Node) addAccount(l *life, a connector.Account) {
 	var err error
 	for range 60 {
 		if err = l.connector.AddAccount(context.Background(), a); err == nil {
+			settle()
 			return
 		}
 		time.Sleep(time.Second)

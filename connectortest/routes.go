@@ -94,6 +94,19 @@ func (o *Options) valleyFree() bool {
 	return o.Export != nil && !o.Export(peer, parent) && !o.Export(parent, peer) && !o.Export(peer, ccp.Neighbor{ID: "c", Relation: connector.Peer})
 }
 
+// rule is the policy as the model has it: the two usual ones in words of its
+// own.
+func (o *Options) rule() ccp.ExportPolicy {
+	paying := func(from ccp.Neighbor) bool { return from.ID == "" || from.Relation == connector.Child }
+	switch {
+	case o.Export == nil: // CCP-29
+		return func(to, from ccp.Neighbor) bool { return paying(from) || to.Relation != connector.Parent }
+	case o.valleyFree():
+		return func(to, from ccp.Neighbor) bool { return paying(from) || to.Relation == connector.Child }
+	}
+	return o.Export
+}
+
 func (w *Network) allPeers() bool {
 	return !slices.ContainsFunc(w.Links(), func(l *Link) bool { return l.sides[0].relation != connector.Peer })
 }
@@ -116,10 +129,7 @@ func (n *modelNode) distances() map[*modelNode]int {
 // have. Those that have crashed are not in it.
 func (w *Network) observe() *model {
 	w.t.Helper()
-	m := &model{export: w.options.Export, byName: make(map[string]*modelNode)}
-	if m.export == nil {
-		m.export = ccp.ReferenceExport
-	}
+	m := &model{export: w.options.rule(), byName: make(map[string]*modelNode)}
 	for _, n := range w.Nodes() {
 		if n.Connector() != nil {
 			o := &modelNode{name: n.name, address: n.Address().String(), routes: w.routesOf(n)}
