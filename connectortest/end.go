@@ -18,8 +18,8 @@ import (
 // for.
 const giveUpAfter = 5 * time.Second
 
-// End is one end of a Link: the plugin of one account.
-type End struct {
+// end is one end of a Link: the plugin of one account.
+type end struct {
 	link  *Link
 	side  int
 	calls sync.WaitGroup // into the handler, and to responders
@@ -34,11 +34,11 @@ type End struct {
 	handling uint64 // amounts of packets that were got and are not answered
 }
 
-var _ plugin.Plugin = (*End)(nil)
+var _ plugin.Plugin = (*end)(nil)
 
 // request is a packet that was sent.
 type request struct {
-	end       *End
+	end       *end
 	id        uint32
 	responder plugin.Responder
 	amount    uint64
@@ -48,7 +48,7 @@ type request struct {
 }
 
 // Open implements the method of [plugin.Plugin].
-func (e *End) Open(_ context.Context, h plugin.Handler) error {
+func (e *end) Open(_ context.Context, h plugin.Handler) error {
 	var err error
 	e.link.change(func() {
 		switch {
@@ -64,10 +64,10 @@ func (e *End) Open(_ context.Context, h plugin.Handler) error {
 }
 
 // usable reports whether the end can be part of a connection.
-func (e *End) usable() bool { return e != nil && e.handler != nil && !e.closed }
+func (e *end) usable() bool { return e != nil && e.handler != nil && !e.closed }
 
 // tell tells the handler whether the link is up, if that has changed.
-func (e *End) tell(connected bool) {
+func (e *end) tell(connected bool) {
 	if e == nil || e.handler == nil || e.dead || e.told == (connected && !e.closed) {
 		return
 	}
@@ -82,14 +82,14 @@ func (e *End) tell(connected bool) {
 var errLost = errors.New("connectortest: the link is down")
 
 // Connected implements the method of [plugin.Plugin].
-func (e *End) Connected() bool {
+func (e *end) Connected() bool {
 	e.link.mu.Lock()
 	defer e.link.mu.Unlock()
 	return !e.closed && e.link.conn != nil
 }
 
 // SendPrepare implements the method of [plugin.Plugin].
-func (e *End) SendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
+func (e *end) SendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
 	payload, err := p.AppendBinary(nil)
 	if err != nil {
 		r.Fail(ctx, fmt.Errorf("connectortest: %w: %w", plugin.ErrNotSent, err))
@@ -100,7 +100,7 @@ func (e *End) SendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responde
 	}
 }
 
-func (e *End) send(p *ilp.Prepare, payload []byte, r plugin.Responder) error {
+func (e *end) send(p *ilp.Prepare, payload []byte, r plugin.Responder) error {
 	l := e.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,7 +136,7 @@ func (q *request) abandon() {
 
 // lose gives the requests that will not be answered any more, each for one
 // call of fail. The caller holds link.mu.
-func (e *End) lose() (lost []*request) {
+func (e *end) lose() (lost []*request) {
 	if e == nil {
 		return nil
 	}
@@ -160,7 +160,7 @@ func (q *request) fail(err error) {
 
 // inFlight is the amount of all packets, either way, that are not answered.
 // The caller holds link.mu.
-func (e *End) inFlight() uint64 {
+func (e *end) inFlight() uint64 {
 	sum := e.handling
 	for _, q := range e.requests {
 		if !q.answered {
@@ -172,7 +172,7 @@ func (e *End) inFlight() uint64 {
 
 // request takes a packet that arrives, and gives what is to be done about it
 // without link.mu.
-func (e *End) request(f *frame) func() {
+func (e *end) request(f *frame) func() {
 	i := &incoming{end: e, conn: f.conn, id: f.id, amount: f.amount, digest: digest(f.payload)}
 	e.handling += f.amount
 	handler := e.handler
@@ -188,7 +188,7 @@ func (e *End) request(f *frame) func() {
 
 // response takes a response that arrives, and gives what is to be done about
 // it without link.mu.
-func (e *End) response(f *frame) func() {
+func (e *end) response(f *frame) func() {
 	q := e.requests[f.id]
 	if q == nil {
 		return nil
@@ -218,7 +218,7 @@ func (e *End) response(f *frame) func() {
 
 // incoming is a packet that was got. It takes the answer to it.
 type incoming struct {
-	end      *End
+	end      *end
 	conn     *conn
 	id       uint32
 	amount   uint64
@@ -252,7 +252,7 @@ func (i *incoming) Reply(_ context.Context, _ uint64, reply ilp.Reply, _ error) 
 }
 
 // Close implements the method of [plugin.Plugin].
-func (e *End) Close() error {
+func (e *end) Close() error {
 	e.link.change(func() { e.closed = true })
 	for _, q := range e.rest() {
 		q.fail(plugin.ErrUnknownOutcome)
@@ -262,7 +262,7 @@ func (e *End) Close() error {
 }
 
 // rest gives the requests that a connection before has left.
-func (e *End) rest() []*request {
+func (e *end) rest() []*request {
 	e.link.mu.Lock()
 	defer e.link.mu.Unlock()
 	return e.lose()

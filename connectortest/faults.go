@@ -22,20 +22,16 @@ type Faults struct {
 // defaultDelay is what a Delay of 0 means.
 const defaultDelay = time.Millisecond
 
-// fate is what becomes of one frame. It follows from the seed of the link and
-// from what the frame is, and not from the order in which goroutines happened
-// to run, so that a seed gives the same run again.
-type fate struct {
-	arrivals []arrival
-}
-
 // arrival is one copy of a frame at the other end.
 type arrival struct {
 	delay     time.Duration
 	overtakes bool
 }
 
-func (f Faults) fate(seed, frame uint64) fate {
+// arrivals gives what becomes of one frame. It follows from the seed of the link
+// and from what the frame is, and not from the order in which goroutines
+// happened to run, so that a seed gives the same run again.
+func (f Faults) arrivals(seed, frame uint64) []arrival {
 	random := rand.New(rand.NewPCG(seed, frame))
 	copies := 1
 	if random.Float64() < f.Loss {
@@ -44,7 +40,7 @@ func (f Faults) fate(seed, frame uint64) fate {
 	if random.Float64() < f.Duplication {
 		copies++
 	}
-	var out fate
+	arrivals := make([]arrival, 0, copies)
 	for range copies {
 		a := arrival{delay: f.Delay}
 		if a.delay <= 0 {
@@ -58,9 +54,9 @@ func (f Faults) fate(seed, frame uint64) fate {
 		// they are handled one after the other.
 		a.delay += time.Duration(random.Int64N(1000))
 		a.overtakes = random.Float64() < f.Reordering
-		out.arrivals = append(out.arrivals, a)
+		arrivals = append(arrivals, a)
 	}
-	return out
+	return arrivals
 }
 
 // digest makes one number of what tells frames apart.

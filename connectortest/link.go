@@ -45,7 +45,7 @@ type linkSide struct {
 	node     *Node
 	account  string             // id at the node
 	relation connector.Relation // of the account
-	end      *End               // guarded by Link.mu; nil while there is no account
+	end      *end               // guarded by Link.mu; nil while there is no account
 }
 
 // Traffic counts the frames that were sent over a link, both ways.
@@ -125,14 +125,14 @@ func (l *Link) changeState(f func()) (lost []*request) {
 	l.state.Lock()
 	defer l.state.Unlock()
 	l.mu.Lock()
-	before := [2]*End{l.sides[0].end, l.sides[1].end}
+	before := [2]*end{l.sides[0].end, l.sides[1].end}
 	f()
 	connected := !l.cut
 	for i := range l.sides {
 		connected = connected && l.sides[i].end.usable()
 	}
 	// An end that was put in place of another is another connection.
-	if l.conn != nil && (!connected || before != [2]*End{l.sides[0].end, l.sides[1].end}) {
+	if l.conn != nil && (!connected || before != [2]*end{l.sides[0].end, l.sides[1].end}) {
 		for fr := range l.conn.frames {
 			fr.timer.Stop()
 		}
@@ -165,7 +165,7 @@ func (l *Link) transmit(f frame) {
 	now := time.Now()
 	what := digest(key[:], binary.BigEndian.AppendUint64(nil, f.digest), f.payload)
 	l.fingerprint += digest(binary.BigEndian.AppendUint64(nil, what^uint64(now.UnixNano())))
-	for _, a := range l.faults.fate(l.seed, what).arrivals {
+	for _, a := range l.faults.arrivals(l.seed, what) {
 		at := now.Add(a.delay)
 		if last := l.last(f); !a.overtakes && !at.After(last) {
 			at = last.Add(1)
@@ -233,8 +233,8 @@ func (l *Link) owed(side int) uint64 {
 }
 
 // join makes an end for one side, in place of the one that there was.
-func (l *Link) join(side int) *End {
-	e := &End{link: l, side: side, requests: make(map[uint32]*request)}
+func (l *Link) join(side int) *end {
+	e := &end{link: l, side: side, requests: make(map[uint32]*request)}
 	l.change(func() { l.sides[side].end = e })
 	return e
 }
