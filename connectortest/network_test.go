@@ -198,3 +198,48 @@ func TestAccountsComeAndGo(t *testing.T) {
 		w.Check()
 	})
 }
+
+// Everything at once, one thing before the last is over.
+func TestChaos(t *testing.T) {
+	everywhere(t, faulty, func(w *connectortest.Network) {
+		stop := pays(w)
+		down, removed := make(map[*connectortest.Node]bool), make(map[*connectortest.Link]bool)
+		for range 15 {
+			time.Sleep(time.Duration(w.Rand.Int64N(int64(3 * time.Second))))
+			l, n := one(w, w.Links()), one(w, w.Nodes())
+			switch w.Rand.IntN(4) {
+			case 0:
+				l.Cut()
+			case 1:
+				l.Heal()
+			case 2:
+				if down[n] {
+					n.Restart()
+				} else {
+					n.Crash()
+				}
+				down[n] = !down[n]
+			case 3:
+				if removed[l] {
+					l.Restore()
+				} else {
+					l.Remove()
+				}
+				removed[l] = !removed[l]
+			}
+		}
+		for _, n := range w.Nodes() {
+			n.Restart()
+		}
+		for _, l := range w.Links() {
+			if removed[l] {
+				l.Restore()
+			}
+			l.Heal()
+			l.SetFaults(slow)
+		}
+		stop()
+		w.Converge()
+		w.Check()
+	})
+}
