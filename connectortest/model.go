@@ -69,12 +69,19 @@ func (r modelRoute) worth() int {
 	if r.via == "" {
 		return 3
 	}
-	return map[connector.Relation]int{connector.Child: 2, connector.Peer: 1, connector.Parent: 0}[r.rel]
+	switch r.rel {
+	case connector.Child:
+		return 2
+	case connector.Peer:
+		return 1
+	}
+	return 0
 }
 
 // inside reports whether an address is a prefix or continues it.
 func inside(address, prefix string) bool {
-	return address == prefix || strings.HasPrefix(address, prefix+".")
+	rest, ok := strings.CutPrefix(address, prefix)
+	return ok && (rest == "" || rest[0] == '.')
 }
 
 // local gives the routes that a node has by itself.
@@ -120,8 +127,9 @@ func tellable(n *modelNode, prefix string, route modelRoute) bool {
 
 // superfluous is the DRAGON rule: a shorter prefix leads to one who is as good.
 func superfluous(n *modelNode, prefix string, route modelRoute) bool {
-	for shorter, cover := range n.routes {
-		if shorter != prefix && inside(prefix, shorter) && tellable(n, shorter, cover) && cover.via != "" && cover.worth() >= route.worth() {
+	for i := strings.LastIndexByte(prefix, '.'); i >= 0; i = strings.LastIndexByte(prefix[:i], '.') {
+		shorter := prefix[:i]
+		if cover, ok := n.routes[shorter]; ok && tellable(n, shorter, cover) && cover.via != "" && cover.worth() >= route.worth() {
 			return true
 		}
 	}
