@@ -125,3 +125,32 @@ func TestParentGoesAndComesBack(t *testing.T) {
 		}
 	})
 }
+
+// Fulfillments that come late are booked by nobody but who gave them: the books
+// of neighbors differ by exactly those.
+func TestLateFulfillments(t *testing.T) {
+	bubble(t, func(t *testing.T, w *connectortest.Network) {
+		w.Build(connectortest.Line(4), slow)
+		w.Converge()
+		for _, l := range w.Links() {
+			l.SetFaults(connectortest.Faults{Jitter: 20 * time.Second, Duplication: 0.2})
+		}
+		stop := pays(w)
+		time.Sleep(30 * time.Second) // before routes expire
+		stop()
+		w.Drain()
+		w.CheckBooks()
+		late := uint64(0)
+		for _, n := range w.Nodes() {
+			late += n.Connector().Counters().LateFulfills
+		}
+		if late == 0 {
+			t.Error("no fulfillment was late")
+		}
+		for _, l := range w.Links() {
+			l.SetFaults(slow)
+		}
+		w.Converge()
+		w.Check()
+	})
+}
