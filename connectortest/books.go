@@ -30,7 +30,7 @@ func (w *Network) CheckBooks() {
 	}
 }
 
-// interval is what a sum may be.
+// within fails the test unless sum is least, or more than that by no more than more.
 func (w *Network) within(sum, least int64, more uint64, format string, args ...any) {
 	w.t.Helper()
 	if sum < least || uint64(sum-least) > more {

@@ -112,7 +112,7 @@ func (n *Node) start() {
 
 // settle lets goroutines do all that they have to do now: the fake clock moves
 // only then. So the steps of a test do not race with what they bring about.
-func settle() { time.Sleep(1) }
+func settle() { time.Sleep(time.Nanosecond) }
 
 func (n *Node) config(store *mount) connector.Config {
 	o := &n.network.options
