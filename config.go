@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/interledger-go/connector/backend"
@@ -85,7 +86,26 @@ type Config struct {
 
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+
+	// Random spreads retries and names what neighbors are told, for a host that
+	// wants to see the same run again; nil means the generator of the runtime.
+	// It belongs to this connector, which uses it by one goroutine at a time.
+	Random rand.Source
 }
+
+// source gives a generator for one part of the connector, whose numbers do not
+// depend on how much others draw. It is called by one goroutine at a time.
+func (c *Config) source() rand.Source {
+	if c.Random == nil {
+		return runtimeSource{}
+	}
+	return rand.NewPCG(c.Random.Uint64(), c.Random.Uint64())
+}
+
+// runtimeSource is the generator of the runtime.
+type runtimeSource struct{}
+
+func (runtimeSource) Uint64() uint64 { return rand.Uint64() }
 
 // What Config's durations of 0 mean.
 const (

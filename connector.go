@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -87,7 +88,7 @@ func New(config Config) (*Connector, error) {
 		links:  make(map[string]*link),
 	}
 	c.identity.Store(&identity{address: address, network: network(address)})
-	c.inheritance = inheritance{from: config.InheritFrom, wake: make(chan struct{}, 1)}
+	c.inheritance = inheritance{from: config.InheritFrom, wake: make(chan struct{}, 1), random: rand.New(config.source())}
 	c.ledger = config.Ledger
 	if c.ledger == nil {
 		c.ledger, err = ledger.NewLocal(ledger.LocalOptions{
@@ -180,6 +181,7 @@ func (c *Connector) takeLink(id string) (*link, error) {
 	delete(c.links, id)
 	c.router.remove(l)
 	c.closing.Add(1) // until finish; never once stop waits
+	c.inheritFrom(l)
 	return l, nil
 }
 

@@ -139,6 +139,7 @@ func TestDuplicatesInFlight(t *testing.T) {
 					t.Fatalf("the next hop was sent %d packets, want 1", got)
 				}
 				c.end(t, n, n.links["two"].take(t))
+				synctest.Wait() // an account is removed when its own stages have the answer
 				c.check(t, first)
 				check()
 				n.wantBooks(t, c.books)

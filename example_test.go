@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/interledger-go/connector"
@@ -164,6 +165,68 @@ func (quiet) Attach(host middleware.Host, _ *connector.Account) (middleware.Stag
 			return nil // let it pass
 		}),
 	}, nil
+}
+
+// Two connectors, of which one gets its address from the other.
+func Example_network() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	parent, child := newConnectorAt("test.parent"), newConnectorAt("")
+	down, up := inproc.Pipe()
+	join := func(c *connector.Connector, id string, relation connector.Relation, link connector.Plugin) {
+		err := c.AddAccount(ctx, connector.Account{
+			ID: id, Relation: relation, Asset: connector.Asset{Code: "USD", Scale: 9}, Plugin: link,
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	join(parent, "branch", connector.Child, down)
+	join(child, "head", connector.Parent, up)
+	hasAddress := make(chan struct{})
+	cancelSubscription := child.Router().Subscribe(func(changes []connector.RouteChange) {
+		for _, change := range changes {
+			if change.Route.NextHop == "" { // the route to the connector itself
+				close(hasAddress)
+			}
+		}
+	})
+	defer cancelSubscription()
+
+	var running sync.WaitGroup
+	running.Go(func() { _ = parent.Run(ctx) })
+	running.Go(func() { _ = child.Run(ctx) })
+	<-hasAddress
+	fmt.Println("the child is", child.Address())
+
+	pong, err := parent.Ping(ctx, child.Address(), 1000)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("arrived:", pong.Delivered)
+	fmt.Print(parent.Router().Explain(child.Address()))
+	cancel()
+	running.Wait()
+	// Output:
+	// the child is test.parent.branch
+	// arrived: 1000
+	// test.parent.branch: test.parent.branch (local) to account "branch": the longest prefix
+	// test.parent.branch: test.parent (local) to the connector itself: test.parent.branch is longer
+}
+
+// newConnectorAt makes a connector with an address, or with none yet.
+func newConnectorAt(address string) *connector.Connector {
+	rates, err := onetoone.New(onetoone.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := connector.New(connector.Config{
+		Address: address, Store: memstore.New(), Backend: rates, Middleware: middleware.Standard(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return c
 }
 
 func newConnector() (*connector.Connector, error) {

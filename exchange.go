@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/bits"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/interledger-go/connector/ccp"
@@ -64,6 +67,12 @@ func (o *ExchangeOptions) check() error {
 	return errors.Join(faults...)
 }
 
+// timeout is how long an update may go without an answer: so short that two
+// that are lost in a row do not make our routes expire at the neighbor.
+func (o *ExchangeOptions) timeout() time.Duration {
+	return max((o.Expiry-o.Interval)/3, time.Second)
+}
+
 // exchange is how the router speaks with its neighbors. All of it is guarded
 // by the router's lock. What is said leaves by one goroutine, that of
 // Router.run, which no link's goroutine waits for.
@@ -73,7 +82,8 @@ type exchange struct {
 	dampers map[string]*ccp.Damper
 	// with are the neighbors that have a sender or a receiver: of thousands of
 	// accounts most may be children that exchange nothing.
-	with map[*neighbor]struct{}
+	with   map[*neighbor]struct{}
+	source func() rand.Source // makes a generator for each machine
 }
 
 // publishSpacing is the least time between two tables that are made because
@@ -101,15 +111,15 @@ func (r *Router) exchangeAs(address ilp.Address, former ilp.Address) {
 		}
 		return
 	}
-	x.table = ccp.NewTable(ccp.TableOptions{Address: address, GlobalPrefix: address.Scheme()})
+	x.table = ccp.NewTable(ccp.TableOptions{Address: address, GlobalPrefix: address.Scheme(), Random: x.source()})
 	best := make([]ccp.Best, 0, r.base.Len())
 	for prefix, way := range r.base.All() {
 		best = append(best, ccp.Best{Prefix: prefix, NextHop: way.Source.NextHop, Route: way.Route})
 	}
 	x.table.Set(best)
-	for _, n := range r.neighbors {
-		r.endExchange(n)
-		r.beginExchange(n)
+	for _, id := range slices.Sorted(maps.Keys(r.neighbors)) {
+		r.endExchange(r.neighbors[id])
+		r.beginExchange(r.neighbors[id])
 	}
 }
 
@@ -132,12 +142,13 @@ func (r *Router) beginExchange(n *neighbor) {
 		n.sender = ccp.NewSender(ccp.SenderOptions{
 			Peer: n.id, Table: x.table, Export: x.options.Export,
 			HoldDown: x.options.Expiry, Interval: x.options.Interval, Spacing: x.options.Spacing,
+			Timeout: x.options.timeout(), Random: x.source(),
 		})
 	}
 	if a.ReceivesRoutes() {
 		n.receiver = ccp.NewReceiver(ccp.ReceiverOptions{
 			Address: r.address, GlobalPrefix: r.address.Scheme(), Within: r.within(n),
-			MaxRoutes: a.MaxRoutes, Damper: x.damper(n.id.ID),
+			MaxRoutes: a.MaxRoutes, Damper: x.damper(n.id.ID), Random: x.source(),
 		})
 		if n.up {
 			n.receiver.LinkUp(r.now())
@@ -171,11 +182,15 @@ func (r *Router) endExchange(n *neighbor) {
 			n.receiver.LinkDown(now)
 		}
 	}
+	if n.sender != nil { // the table need not keep anything for it any more
+		n.sender.LinkDown(now)
+	}
 	n.sender, n.receiver = nil, nil
 	delete(r.exchange.with, n)
-	if d := r.exchange.dampers[n.id.ID]; d != nil && d.Delay(now) == 0 {
-		delete(r.exchange.dampers, n.id.ID)
-	}
+	maps.DeleteFunc(r.exchange.dampers, func(id string, d *ccp.Damper) bool {
+		_, present := r.neighbors[id]
+		return !present && d.Forgotten(now)
+	})
 }
 
 // tellTable makes the table that neighbors are told of as the best routes are

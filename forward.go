@@ -67,6 +67,11 @@ func (f *flight) nextHop(address ilp.Address) (*link, *ilp.Reject) {
 	if !ok {
 		return nil, ilp.Rejectf(ilp.F02Unreachable, "no route found. source=%s destination=%s", source, address)
 	}
+	if hop.link == f.source && hop.origin == RouteDefault {
+		// Who is our way to the rest of the network has no other way than us:
+		// the packet would go to and fro between us until it expires.
+		return nil, ilp.Rejectf(ilp.F02Unreachable, "no route found. source=%s destination=%s", source, address)
+	}
 	if hop.link == f.source && f.c.config.RefuseReflection {
 		return nil, ilp.Rejectf(ilp.F02Unreachable, "refusing to route payments back to sender. sourceAccount=%s destinationAccount=%s",
 			source, hop.link.account.ID)

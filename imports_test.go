@@ -79,6 +79,7 @@ var houseRules = []struct {
 	{"cmd/*", []string{".", "*", "*/*"}},
 	{"internal/load", []string{".", "*", "*/*"}},
 	{"internal/httpload", []string{".", "*", "*/*"}},
+	{"connectortest", []string{".", "ilp", "plugin", "store", "ccp", "middleware", "plugin/inproc", "backend/onetoone", "store/memstore"}},
 	{"interop", []string{".", "*", "*/*", "internal/testenv"}},
 }
 

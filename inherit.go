@@ -29,9 +29,10 @@ const (
 
 // inheritance is where the address comes from, if it is not configured.
 type inheritance struct {
-	from string        // account id; empty: the first parent
-	wake chan struct{} // the link may be there, or again
-	warn string        // what was said of the parent's asset last
+	from   string        // account id; empty: the first parent
+	wake   chan struct{} // the link may be there, or again
+	warn   string        // what was said of the parent's asset last
+	random *rand.Rand    // spreads retries
 }
 
 // inherit keeps the connector's address as its parent gives it, until ctx is
@@ -44,7 +45,7 @@ func (c *Connector) inherit(ctx context.Context) {
 			if failures++; failures&(failures-1) == 0 { // the first, and each time their number doubled
 				c.logger.Warn("no address from the parent, asking again", slog.Any("error", err), slog.Int("times", failures))
 			}
-			wait = retry/2 + rand.N(retry/2)
+			wait = retry/2 + time.Duration(c.inheritance.random.Int64N(int64(retry/2)))
 			retry = min(2*retry, maxInheritRetry)
 		} else {
 			retry, failures = minInheritRetry, 0
@@ -140,7 +141,8 @@ func (c *Connector) compareAsset(l *link, theirs ilp.Asset) {
 	}
 }
 
-// inheritFrom has the parent asked again: it may have another address for us.
+// inheritFrom has the parent asked again: it may have another address for us,
+// or it is gone, and another one has.
 func (c *Connector) inheritFrom(l *link) {
 	if c.config.Address != "" || c.inheritance.from != l.account.ID && (c.inheritance.from != "" || l.account.Relation != account.Parent) {
 		return

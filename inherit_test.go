@@ -227,3 +227,42 @@ func TestSaysThatTheParentCountsInAnotherUnit(t *testing.T) {
 		}
 	})
 }
+
+// An heir whose parent is removed asks the next one at once.
+func TestInheritsFromTheNextParent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetworkWithout(t, connector.Config{})
+		var one, two atomic.Value
+		one.Store("test.one.us")
+		two.Store("test.two.us")
+		parentAnswers(n.add(connector.Account{ID: "first", Relation: connector.Parent}), &one, usd9)
+		parentAnswers(n.add(connector.Account{ID: "second", Relation: connector.Parent}), &two, usd9)
+		n.run()
+		synctest.Wait()
+		if err := n.c.RemoveAccount(context.Background(), "first"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := n.c.Address().String(); got != "test.two.us" {
+			t.Errorf("the address is %q, want the one of the parent that is left", got)
+		}
+	})
+}
+
+// While an heir has an address that is not the one its parent has for it any
+// more, packets do not go to and fro between the two.
+func TestDefaultRouteDoesNotReturnPackets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, connector.Config{})
+		parent := n.add(connector.Account{ID: "parent", Relation: connector.Parent})
+		n.add(connector.Account{ID: "child", Relation: connector.Child})
+		n.run()
+		n.send("parent", prepare("test.elsewhere.child.bob")).
+			wantReject(t, ilp.F02Unreachable, "no route found. source=parent destination=test.elsewhere.child.bob")
+		if parent.count() > 0 {
+			t.Error("the packet went back to the parent")
+		}
+		n.send("child", prepare("test.elsewhere.bob"))
+		parent.take(t)
+	})
+}

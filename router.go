@@ -3,6 +3,7 @@ package connector
 import (
 	"cmp"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -100,7 +101,10 @@ func newRouter(c *Config, address ilp.Address) *Router {
 		defaultRoute:   c.DefaultRoute,
 		noDefaultRoute: c.NoDefaultRoute,
 	}
-	r.exchange = exchange{options: c.Exchange, dampers: make(map[string]*ccp.Damper), with: make(map[*neighbor]struct{})}
+	r.exchange = exchange{
+		options: c.Exchange, source: c.source,
+		dampers: make(map[string]*ccp.Damper), with: make(map[*neighbor]struct{}),
+	}
 	r.hops[r.own] = &hop{origin: RouteLocal}
 	r.table.Store(r.builder.Build())
 	r.setAddress(address)
@@ -323,7 +327,7 @@ func (r *Router) publish() {
 		return
 	}
 	best := make([]ccp.Best, 0, len(r.changed))
-	for prefix := range r.changed {
+	for _, prefix := range slices.Sorted(maps.Keys(r.changed)) { // so that a run can be seen again
 		way, ok := r.base.Best(prefix)
 		if ok {
 			r.builder.Set(prefix, r.hops[way.Source])

@@ -480,6 +480,7 @@ func TestAccountsComeAndGoWithTheirRoutes(t *testing.T) {
 					if after := n.c.Router().Routes(); !slices.Equal(after, before) {
 						t.Fatalf("the routes are %v, want %v as before", after, before)
 					}
+					time.Sleep(5 * time.Minute) // not so often that it is damped
 				}
 			})
 		})
@@ -592,6 +593,71 @@ func TestRefusesBadRouteMessages(t *testing.T) {
 				t.Errorf("%s: the answer is %v, want %s", name, o.reject, c.code)
 			}
 			n.wantNextHop("test.z", "none")
+		}
+	})
+}
+
+// A neighbor whose account is removed and added again and again is damped like
+// one whose link goes up and down.
+func TestAccountThatComesAndGoesIsDamped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, connector.Config{})
+		n.run()
+		for i := range 4 {
+			s := n.addSpeaker(peer("test.a"))
+			synctest.Wait()
+			if asked, want := s.asked() > 0, i < 2; asked != want {
+				t.Errorf("after %d removals it is asked for its routes: %t, want %t", i, asked, want)
+			}
+			if err := n.c.RemoveAccount(context.Background(), "test.a"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Minute)
+		s := n.addSpeaker(peer("test.a"))
+		synctest.Wait()
+		if s.asked() == 0 {
+			t.Error("a neighbor that comes after a long time is not asked for its routes")
+		}
+	})
+}
+
+// The table does not keep withdrawals for a neighbor whose account is gone: one
+// that was taught something long ago starts over.
+func TestRemovedNeighborIsNotAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, connector.Config{})
+		gone, late, source := n.addSpeaker(peer("test.gone")), n.addSpeaker(peer("test.late")), n.addSpeaker(peer("test.source"))
+		n.run()
+		synctest.Wait()
+		gone.listen()
+		late.listen()
+		time.Sleep(time.Second)
+		if err := n.c.RemoveAccount(context.Background(), "test.gone"); err != nil {
+			t.Fatal(err)
+		}
+		late.link.handler.HandleState(false, nil) // it knows the table, and is not awaited either
+		for i := range 10 {
+			prefixes := make([]string, 300)
+			for j := range prefixes {
+				prefixes[j] = fmt.Sprintf("test.x%d-%d", i, j)
+			}
+			source.teach(prefixes...)
+			time.Sleep(time.Second)
+			source.teach(append([]string{"without"}, prefixes...)...)
+			time.Sleep(time.Second)
+		}
+		late.link.handler.HandleState(true, nil)
+		for _, s := range n.c.Router().Exchange() {
+			if s.Account == "test.late" {
+				control := ccp.Control{Mode: ccp.Sync, TableID: s.Sender.TableID, Epoch: 1}
+				n.send("test.late", must(control.Prepare(time.Now().Add(time.Minute)))).wantFulfill(t, ilp.Fulfillment{})
+			}
+		}
+		for _, s := range n.c.Router().Exchange() {
+			if s.Account == "test.late" && s.Sender.Restarts == 0 {
+				t.Error("thousands of withdrawals are kept for a neighbor that was removed")
+			}
 		}
 	})
 }

@@ -43,6 +43,12 @@ func (d *Damper) at(now time.Time) float64 {
 	return d.penalty * math.Exp2(-float64(age)/float64(d.halfLife))
 }
 
+// Forgotten reports whether so little is left of the penalty that another loss
+// would cost no more than a first one does, within a second or two.
+func (d *Damper) Forgotten(now time.Time) bool { return d.at(now) < forgotten }
+
+const forgotten = 1.0 / 32
+
 // Delay is how long to wait from now on, if the link is up, until the routes
 // of the peer are learnt.
 func (d *Damper) Delay(now time.Time) time.Duration {

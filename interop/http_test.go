@@ -160,6 +160,7 @@ func TestPacketsOverHTTP(t *testing.T) {
 	if err := bob.answer(t.Context(), reject); err != nil {
 		t.Fatal(err)
 	}
+	sent.Data = distinct(sent.Data)
 	if _, err := app.Send(t.Context(), &sent); !isReject(err, reject.Code) {
 		t.Fatalf("the answer is %v, want the reject of the peer", err)
 	}
@@ -167,6 +168,7 @@ func TestPacketsOverHTTP(t *testing.T) {
 	if err := bob.fail(t.Context(), "on purpose"); err != nil {
 		t.Fatal(err)
 	}
+	sent.Data = distinct(sent.Data)
 	if _, err := app.Send(t.Context(), &sent); !isReject(err, ilp.T00InternalError) {
 		t.Fatalf("the answer is %v, want T00 (HTTP-12)", err)
 	}

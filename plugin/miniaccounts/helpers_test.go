@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -417,13 +419,16 @@ func same(a, b ilp.Prepare) bool {
 		a.Destination == b.Destination && bytes.Equal(a.Data, b.Data)
 }
 
-// prepareTo is a packet of 100 units.
+// prepared counts packets: two alike would be taken for duplicates.
+var prepared atomic.Uint64
+
+// prepareTo is a packet of 100 units, unlike all others.
 func prepareTo(destination string) *ilp.Prepare {
 	return &ilp.Prepare{
 		Amount:      100,
 		ExpiresAt:   time.Now().Add(30 * time.Second).UTC().Truncate(time.Millisecond),
 		Condition:   fulfillment.Condition(),
 		Destination: ilp.MustParseAddress(destination),
-		Data:        []byte("data"),
+		Data:        fmt.Append(nil, "data ", prepared.Add(1)),
 	}
 }
