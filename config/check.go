@@ -259,6 +259,10 @@ func (k *checker) durations() {
 	}
 }
 
+// minAdminToken is the length of the shortest token of the admin API, in
+// bytes.
+const minAdminToken = 16
+
 // admin looks at the admin API.
 func (k *checker) admin() {
 	c := k.config
@@ -267,6 +271,9 @@ func (k *checker) admin() {
 	}
 	if c.AdminAPIHost == "" {
 		k.add("adminApiHost", `is empty: it must be an address to listen on, such as "127.0.0.1"`)
+	}
+	if token := c.AdminAPIToken; token != "" && len(token) < minAdminToken {
+		k.add("adminApiToken", "has %d bytes: it must have at least %d, of random text", len(token), minAdminToken)
 	}
 	if c.AdminAPIToken == "" && !onThisMachine(c.AdminAPIHost) {
 		k.add("adminApiToken", "is missing: whoever reaches %s could move money; set a token, or adminApiHost to 127.0.0.1", c.AdminAPIHost)

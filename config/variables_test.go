@@ -227,3 +227,15 @@ func TestAmountsAreExact(t *testing.T) {
 		t.Errorf("read as %d, %v, %v", bob.MaxPacketAmount, bob.Balance.Maximum, *bob.Balance.Minimum)
 	}
 }
+
+// The admin API moves money: beyond this machine it needs a token.
+func TestAdminAPINeedsAToken(t *testing.T) {
+	_, err := load(t, "CONNECTOR_ADMIN_API=1", "CONNECTOR_ADMIN_API_HOST=0.0.0.0")
+	wantFaults(t, err, "adminApiToken: whoever reaches 0.0.0.0")
+	mustLoad(t, "CONNECTOR_ADMIN_API=1", "CONNECTOR_ADMIN_API_HOST=0.0.0.0", "CONNECTOR_ADMIN_API_TOKEN=sixteen bytes or more")
+	for _, host := range []string{"localhost", "127.0.0.1", "::1"} {
+		mustLoad(t, "CONNECTOR_ADMIN_API=1", "CONNECTOR_ADMIN_API_HOST="+host)
+	}
+	_, err = load(t, "CONNECTOR_ADMIN_API=1", "CONNECTOR_ADMIN_API_TOKEN=short", "CONNECTOR_ADMIN_API_HOST=")
+	wantFaults(t, err, "adminApiToken: at least 16", "adminApiHost: is empty")
+}
