@@ -1,0 +1,41 @@
+'use strict'
+
+/**
+ * The JavaScript connector, led by a Go test over stdin and stdout:
+ *
+ *   node connector.js '{"ilpAddress": "test.alice", "accounts": {…}}'
+ *
+ * The argument is its configuration, which its schema checks as it does for
+ * everybody. Two things are put in that a deployment would have otherwise:
+ * listeners of ilp-plugin-btp and the admin API may have port 0, and the log
+ * goes to stderr. The event "listening" tells the port of an account's
+ * listener, and "ready" that the connector says so. It ends with its stdin.
+ */
+
+const { default: reduct } = require('reduct')
+const { createApp } = require('ilp-connector')
+const { default: AdminApi } = require('ilp-connector/dist/services/admin-api')
+const { setOutputStream } = require('ilp-connector/dist/common/log')
+const { event, serve } = require('./lines')
+const { onLoopback } = require('./loopback')
+
+setOutputStream(process.stderr)
+
+const config = JSON.parse(process.argv[2])
+for (const [id, account] of Object.entries(config.accounts)) {
+  const { options, server } = onLoopback(account.options)
+  account.options = options
+  if (server) server.once('listening', () => event('listening', { account: id, port: server.address().port }))
+}
+const services = reduct()
+const connector = createApp(config, services)
+
+serve({
+  /** Starts the connector, and returns the port of its admin API. */
+  start: async () => {
+    connector.listen().then(() => event('ready'))
+    const { server } = services(AdminApi)
+    if (!server.listening) await new Promise((resolve) => server.once('listening', resolve))
+    return { port: server.address().port }
+  }
+})
