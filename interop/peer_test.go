@@ -24,14 +24,20 @@ type listener struct {
 	Secret string `json:"secret"`
 }
 
+// setDefaults has a client dial again soon, and wait for replies as long as
+// the tests do.
+func (o *pluginOptions) setDefaults() {
+	if o.ReconnectIntervals == nil {
+		o.ReconnectIntervals = []int{0, 20}
+	}
+	if o.ResponseTimeout == 0 {
+		o.ResponseTimeout = int(callTimeout / time.Millisecond)
+	}
+}
+
 // startPeer starts a peer, which does nothing until it is told.
 func startPeer(t *testing.T, name string, options pluginOptions) *peer {
 	t.Helper()
-	if options.ReconnectIntervals == nil {
-		options.ReconnectIntervals = []int{0, 20}
-	}
-	if options.ResponseTimeout == 0 {
-		options.ResponseTimeout = int(callTimeout / time.Millisecond)
-	}
+	options.setDefaults()
 	return &peer{startProcess(t, name, "peer.js", options)}
 }
