@@ -148,6 +148,16 @@ func (r *Receiver) LinkDown(now time.Time) []Change {
 	return r.changes()
 }
 
+// PeerAsked takes note of a Control of the peer. A peer that knows no table
+// (CCP-13) has started over: it does not remember that it was asked for its
+// own, so it is asked again. The link need not have gone down for that, if the
+// loss of the old one was noticed at one side alone.
+func (r *Receiver) PeerAsked(now time.Time, c *Control) {
+	if r.up && c.Mode == Sync && c.TableID == (TableID{}) && r.id != (TableID{}) {
+		r.ask(now)
+	}
+}
+
 // HandleUpdate takes the packet of an Update. It gives the answer to it, and
 // what has changed.
 func (r *Receiver) HandleUpdate(now time.Time, p *ilp.Prepare) ([]Change, ilp.Reply) {

@@ -104,14 +104,16 @@ func or(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// HandleControl takes the packet of a Control and gives the answer to it.
-func (s *Sender) HandleControl(now time.Time, p *ilp.Prepare) ilp.Reply {
+// HandleControl takes the packet of a Control. It gives what it says, nil if it
+// cannot be read, and the answer to it. The Receiver of the same peer wants to
+// know, too: see its PeerAsked.
+func (s *Sender) HandleControl(now time.Time, p *ilp.Prepare) (*Control, ilp.Reply) {
 	c, err := ParseControl(p, now)
 	if err != nil {
-		return asReject(err)
+		return nil, asReject(err)
 	}
 	s.Apply(now, c)
-	return &ilp.Fulfill{}
+	return c, &ilp.Fulfill{}
 }
 
 // Apply does what the peer asks for. An update that is under way stays so,

@@ -35,6 +35,30 @@ func TestJavaScriptChild(t *testing.T) {
 	})
 }
 
+// The JavaScript connector asks for our routes as soon as the link is there, and
+// not again for half a minute if it is refused. We have no address by then.
+func TestJavaScriptParentAsksEarly(t *testing.T) {
+	for _, listens := range []string{"parent", "we"} {
+		t.Run(listens+" listens", func(t *testing.T) {
+			order := []nodeOptions{
+				{Name: "parent", Address: "test.parent", JavaScript: true, Programs: []string{"app"}},
+				{Name: "we", InheritFrom: "parent"},
+				{Name: "behind", Address: "test.behind", Programs: []string{"app"}},
+			}
+			if listens == "we" {
+				order[0], order[1] = order[1], order[0]
+			}
+			n := startNodes(t, order, []edge{
+				{A: "parent", B: "we", Relation: connector.Child, Exchange: true},
+				{A: "we", B: "behind", Relation: connector.Child, Exchange: true},
+			})
+			n.awaitRoutes("parent", routes{"test.parent.we": "we", "test.behind": "we"})
+			n.awaitRoutes("behind", routes{"test.parent": "we", "test.parent.we": "we"})
+			n.payAll("parent", "behind")
+		})
+	}
+}
+
 // testBothDialers has a parent and a child pay one another, whichever of them
 // dials.
 func testBothDialers(t *testing.T, family []nodeOptions, await func(*nodes)) {

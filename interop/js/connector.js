@@ -12,20 +12,24 @@
  * listener, and "ready" that the connector says so. It ends with its stdin.
  */
 
+const http = require('http')
 const { default: reduct } = require('reduct')
 const { createApp } = require('ilp-connector')
 const { default: AdminApi } = require('ilp-connector/dist/services/admin-api')
 const { setOutputStream } = require('ilp-connector/dist/common/log')
 const { event, serve } = require('./lines')
-const { onLoopback } = require('./loopback')
 
 setOutputStream(process.stderr)
 
 const config = JSON.parse(process.argv[2])
-for (const [id, account] of Object.entries(config.accounts)) {
-  const { options, server } = onLoopback(account.options)
-  account.options = options
-  if (server) server.once('listening', () => event('listening', { account: id, port: server.address().port }))
+for (const [id, { options }] of Object.entries(config.accounts)) {
+  if (!options.listener) continue
+  // The plugin hands its port to listen() of the server as it is, and listen()
+  // takes an address as well.
+  const server = http.createServer()
+  options.listener.port = { host: '127.0.0.1', port: options.listener.port }
+  options.listener.wsOpts = { server }
+  server.once('listening', () => event('listening', { account: id, port: server.address().port }))
 }
 const services = reduct()
 const connector = createApp(config, services)

@@ -1,8 +1,8 @@
 'use strict'
 
+const http = require('http')
 const BtpPlugin = require('ilp-plugin-btp')
 const { deserializeIlpPrepare, serializeIlpReject } = require('ilp-packet')
-const { onLoopback } = require('./loopback')
 
 /**
  * One ilp-plugin-btp, client or listener, shared by several users.
@@ -14,15 +14,21 @@ const { onLoopback } = require('./loopback')
  */
 class Link {
   /**
-   * @param given options of ilp-plugin-btp. A listener listens on the loopback
+   * @param options those of ilp-plugin-btp. A listener listens on the loopback
    *   interface, whatever port 0 gives it.
    * @param event is told "connect" and "disconnect", and "refused" with the
    *   reason if the server does not accept the token.
    */
-  constructor (given, event) {
+  constructor (options, event) {
     this.users = []
-    const { options, server } = onLoopback(given)
-    this.server = server
+    if (options.listener) {
+      this.server = http.createServer()
+      const { port, ...listener } = options.listener
+      // The plugin hands its port to listen() of the server as it is, and
+      // listen() takes an address as well.
+      listener.port = { host: '127.0.0.1', port }
+      options = { ...options, listener: { ...listener, wsOpts: { server: this.server } } }
+    }
     this.plugin = new BtpPlugin(options, { log: logger(event) })
     this.plugin.registerDataHandler((data) => this.dispatch(data))
     this.plugin.on('connect', () => event('connect'))
