@@ -3,6 +3,7 @@ package interop_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"sync"
 	"testing"
@@ -25,7 +26,7 @@ type app struct {
 	taken map[string]uint64 // by the name of the payer, which is the data
 }
 
-// startApp returns when the connector has told the program its address.
+// startApp returns when the program has its address.
 func startApp(t *testing.T, name string, at endpoint) *app {
 	t.Helper()
 	a := &app{name: name, link: btp.NewClient(at.client()), taken: make(map[string]uint64)}
@@ -33,14 +34,24 @@ func startApp(t *testing.T, name string, at endpoint) *app {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.link.Close() })
+	a.awaitReady(t)
+	return a
+}
+
+// awaitReady waits until the connector, the one that runs now, tells the
+// program its address.
+func (a *app) awaitReady(t *testing.T) {
+	t.Helper()
 	eventually(t, func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), callTimeout)
 		defer cancel()
 		configuration, err := ildcp.Fetch(ctx, a.link)
+		if err != nil {
+			return fmt.Errorf("%s asks for its address: %w", a.name, err)
+		}
 		a.address = configuration.Address
-		return err
+		return nil
 	})
-	return a
 }
 
 func (a *app) take(_ context.Context, p *ilp.Prepare) ilp.Reply {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -14,8 +16,9 @@ import (
 // javaScript is a process that runs js/connector.js: the JavaScript connector.
 type javaScript struct {
 	*process
-	t     *testing.T
-	admin string // URL of its admin API
+	t      *testing.T
+	config javaScriptConfig
+	admin  string // URL of its admin API
 
 	mu    sync.Mutex
 	ports map[string]int // of the listeners, by account
@@ -78,6 +81,7 @@ func runJavaScript(t *testing.T, name string, config javaScriptConfig) *javaScri
 	j := &javaScript{
 		process: startProcess(t, name, "connector.js", config),
 		t:       t,
+		config:  config,
 		ports:   make(map[string]int),
 	}
 	var result struct{ Port int }
@@ -86,6 +90,23 @@ func runJavaScript(t *testing.T, name string, config javaScriptConfig) *javaScri
 	}
 	j.admin = "http://" + loopback(result.Port)
 	return j
+}
+
+// restart starts the connector again, after it was killed, on the same ports.
+func (j *javaScript) restart() *javaScript {
+	j.t.Helper()
+	for id, a := range j.config.Accounts {
+		if a.Options.Listener != nil {
+			_, port, err := net.SplitHostPort(j.endpoint(id).addr)
+			if err != nil {
+				j.t.Fatal(err)
+			}
+			if a.Options.Listener.Port, err = strconv.Atoi(port); err != nil {
+				j.t.Fatal(err)
+			}
+		}
+	}
+	return runJavaScript(j.t, j.name, j.config)
 }
 
 // endpoint waits until the listener of an account listens.

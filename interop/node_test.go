@@ -220,13 +220,17 @@ func (n *nodes) awaitConnected(name, other string, up bool) {
 	})
 }
 
-// app is the program of the account "app" of a node.
+// app is the program of the account "app" of a node, when it is connected.
 func (n *nodes) app(name string) *app {
 	n.t.Helper()
-	if n.apps[name] == nil {
-		n.apps[name] = startApp(n.t, name, n.byName[name].endpoint("app"))
+	a := n.apps[name]
+	if a == nil {
+		a = startApp(n.t, name, n.byName[name].endpoint("app"))
+		n.apps[name] = a
+	} else {
+		a.awaitReady(n.t)
 	}
-	return n.apps[name]
+	return a
 }
 
 // payAll has the programs of nodes pay one another, each every other one.

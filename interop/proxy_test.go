@@ -11,16 +11,17 @@ import (
 type proxy struct {
 	t       *testing.T
 	running sync.WaitGroup
+	target  string
 
-	mu     sync.Mutex
-	target string
-	closed bool // new connections are ended at once
-	near   map[net.Conn]struct{}
-	far    map[net.Conn]struct{}
+	mu      sync.Mutex
+	down    bool                  // connections are ended as soon as they come
+	carried map[net.Conn]net.Conn // from those who dialled to the target
+	orphans []net.Conn            // to the target, whose other side is lost
+	count   int                   // of connections that were carried
 }
 
 func newProxy(t *testing.T) *proxy {
-	return &proxy{t: t, near: make(map[net.Conn]struct{}), far: make(map[net.Conn]struct{})}
+	return &proxy{t: t, carried: make(map[net.Conn]net.Conn)}
 }
 
 // start takes connections for target, and returns where.
@@ -43,74 +44,82 @@ func (p *proxy) start(target string) string {
 	p.t.Cleanup(func() {
 		l.Close()
 		p.cut()
-		p.abandoned()
+		for _, c := range p.orphans {
+			c.Close()
+		}
 		p.running.Wait()
 	})
 	return l.Addr().String()
 }
 
-// carry carries one connection until either side ends it.
+// carry carries one connection until a side ends it.
 func (p *proxy) carry(near net.Conn) {
 	defer near.Close()
 	far, err := net.Dial("tcp", p.target)
 	if err != nil {
 		return
 	}
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
+	if !p.enter(near, far) {
 		far.Close()
 		return
 	}
-	p.near[near], p.far[far] = struct{}{}, struct{}{}
-	p.mu.Unlock()
 	p.running.Go(func() {
 		io.Copy(near, far)
 		near.Close()
 	})
 	io.Copy(far, near)
 	p.mu.Lock()
-	_, kept := p.near[near]
-	delete(p.near, near)
-	if kept {
-		delete(p.far, far)
-	}
-	p.mu.Unlock()
-	if kept {
+	defer p.mu.Unlock()
+	if _, ours := p.carried[near]; ours {
+		delete(p.carried, near)
 		far.Close()
 	}
 }
 
+func (p *proxy) enter(near, far net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.down {
+		return false
+	}
+	p.carried[near] = far
+	p.count++
+	return true
+}
+
+// connections is how many there have been.
+func (p *proxy) connections() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count
+}
+
 // cut ends all connections, and those that are tried from now on.
-func (p *proxy) cut() { p.end(true, true) }
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down = true
+	for near, far := range p.carried {
+		near.Close()
+		far.Close()
+	}
+}
 
 // heal carries connections again.
 func (p *proxy) heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed = false
+	p.down = false
 }
 
-// abandon ends connections for those who dialled, while the other side does
-// not notice: the way a router or a firewall loses them.
-func (p *proxy) abandon() { p.end(false, false) }
-
-// abandoned ends what abandon has left.
-func (p *proxy) abandoned() { p.end(true, true) }
-
-func (p *proxy) end(both, closed bool) {
+// abandon ends connections for those who dialled alone, the way a firewall
+// loses them: the target does not notice.
+func (p *proxy) abandon() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed = closed
-	for c := range p.near {
-		if !both {
-			delete(p.near, c)
-		}
-		c.Close()
-	}
-	if both {
-		for c := range p.far {
-			c.Close()
-		}
+	for near, far := range p.carried {
+		delete(p.carried, near)
+		p.orphans = append(p.orphans, far)
+		near.Close()
 	}
 }

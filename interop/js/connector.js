@@ -9,7 +9,7 @@
  * everybody. Two things are put in that a deployment would have otherwise:
  * listeners of ilp-plugin-btp and the admin API may have port 0, and the log
  * goes to stderr. The event "listening" tells the port of an account's
- * listener, and "ready" that the connector says so. It ends with its stdin.
+ * listener. It ends with its stdin.
  */
 
 const http = require('http')
@@ -37,7 +37,7 @@ const connector = createApp(config, services)
 serve({
   /** Starts the connector, and returns the port of its admin API. */
   start: async () => {
-    connector.listen().then(() => event('ready'))
+    connector.listen() // and goes on until all accounts are connected
     const { server } = services(AdminApi)
     if (!server.listening) await new Promise((resolve) => server.once('listening', resolve))
     return { port: server.address().port }
