@@ -53,8 +53,10 @@ func awaitLoss(n *nodes) {
 // A link that is cut takes its routes along, on both sides, and brings them
 // back.
 func TestLinkToJavaScriptIsCut(t *testing.T) {
+	t.Parallel()
 	for name, options := range threeNodes {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			wire := newProxy(t)
 			n := startThree(t, options, wire)
 			wire.cut()
@@ -69,8 +71,10 @@ func TestLinkToJavaScriptIsCut(t *testing.T) {
 // A JavaScript connector that crashes, and starts again with nothing in its
 // memory, is lost and found.
 func TestJavaScriptIsKilled(t *testing.T) {
+	t.Parallel()
 	for name, options := range threeNodes {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := startThree(t, options, nil)
 			west := n.byName["west"].(*javaScript)
 			west.stop()
@@ -84,6 +88,7 @@ func TestJavaScriptIsKilled(t *testing.T) {
 // The JavaScript connector loses its link and comes back over another one
 // before we notice. It has forgotten what it was asked and told by then.
 func TestJavaScriptLosesItsLinkAlone(t *testing.T) {
+	t.Parallel()
 	wire := newProxy(t)
 	n := startThree(t, threeNodes["it dials"], wire)
 	before := wire.connections()
@@ -107,6 +112,7 @@ func TestJavaScriptLosesItsLinkAlone(t *testing.T) {
 // A JavaScript connector that does not know the token of an account comes not
 // in, and the one that does goes on.
 func TestJavaScriptWithWrongToken(t *testing.T) {
+	t.Parallel()
 	n := startThree(t, threeNodes["it dials"], nil)
 	server := n.byName["we"].(*ownNode).server
 	wrong := n.byName["we"].endpoint("west")

@@ -11,6 +11,7 @@ import (
 // The JavaScript connector is our parent: our address comes from it, and
 // everything that we do not know goes there.
 func TestJavaScriptParent(t *testing.T) {
+	t.Parallel()
 	testBothDialers(t, []nodeOptions{
 		{Name: "parent", Address: "test.parent", JavaScript: true, Programs: []string{"wallet", "app"}},
 		{Name: "we", InheritFrom: "parent", Programs: []string{"wallet", "app"}},
@@ -24,6 +25,7 @@ func TestJavaScriptParent(t *testing.T) {
 
 // The JavaScript connector is our child, and has its address from us.
 func TestJavaScriptChild(t *testing.T) {
+	t.Parallel()
 	testBothDialers(t, []nodeOptions{
 		{Name: "we", Address: "test.we", Programs: []string{"wallet", "app"}},
 		{Name: "kid", InheritFrom: "we", JavaScript: true, Programs: []string{"wallet", "app"}},
@@ -38,8 +40,10 @@ func TestJavaScriptChild(t *testing.T) {
 // The JavaScript connector asks for our routes as soon as the link is there, and
 // not again for half a minute if it is refused. We have no address by then.
 func TestJavaScriptParentAsksEarly(t *testing.T) {
+	t.Parallel()
 	for _, listens := range []string{"parent", "we"} {
 		t.Run(listens+" listens", func(t *testing.T) {
+			t.Parallel()
 			order := []nodeOptions{
 				{Name: "parent", Address: "test.parent", JavaScript: true, Programs: []string{"app"}},
 				{Name: "we", InheritFrom: "parent"},
@@ -65,6 +69,7 @@ func testBothDialers(t *testing.T, family []nodeOptions, await func(*nodes)) {
 	parent, kid := family[0].Name, family[1].Name
 	for _, first := range family {
 		t.Run(first.Name+" listens", func(t *testing.T) {
+			t.Parallel()
 			order := slices.Clone(family)
 			if first.Name == kid {
 				slices.Reverse(order)
@@ -81,6 +86,7 @@ func testBothDialers(t *testing.T, family []nodeOptions, await func(*nodes)) {
 // Between two JavaScript connectors, which know of one another by us, routes
 // are told in both directions, and payments follow them.
 func TestJavaScriptPeers(t *testing.T) {
+	t.Parallel()
 	n := startNodes(t, []nodeOptions{
 		{Name: "west", Address: "test.west", JavaScript: true, Programs: []string{"wallet", "app"}},
 		{Name: "we", Address: "test.we", Programs: []string{"app"}},

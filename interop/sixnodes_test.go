@@ -36,8 +36,10 @@ var (
 // JavaScript connectors may not listen to each other's question for routes
 // while they connect, and ask again half a minute later.
 func TestSixNodes(t *testing.T) {
+	t.Parallel()
 	for _, javaScript := range [][]string{{"u1", "u3", "u4"}, {"u2", "u5", "u6"}} {
 		t.Run("JavaScript "+javaScript[0]+" "+javaScript[1]+" "+javaScript[2], func(t *testing.T) {
+			t.Parallel()
 			options := slices.Clone(sixNodes)
 			var names []string
 			for i := range options {
