@@ -128,7 +128,7 @@ func (j *javaScript) endpoint(account string) endpoint {
 func (j *javaScript) state() (nodeState, error) {
 	var status struct {
 		Connected         map[string]bool
-		LocalRoutingTable map[string]struct{ NextHop string }
+		LocalRoutingTable map[string]struct{ NextHop, Path string }
 	}
 	var accounts struct{ Address string }
 	var routing struct {
@@ -142,11 +142,12 @@ func (j *javaScript) state() (nodeState, error) {
 	s := nodeState{
 		Address:   accounts.Address,
 		Routes:    make(map[string]string),
+		Paths:     make(map[string]string),
 		Connected: status.Connected,
 		Taught:    make(map[string]bool),
 	}
 	for prefix, route := range status.LocalRoutingTable {
-		s.Routes[prefix] = route.NextHop
+		s.Routes[prefix], s.Paths[prefix] = route.NextHop, route.Path
 	}
 	for id, peer := range routing.Peers {
 		s.Taught[id] = peer.Send.Mode == "SYNC"

@@ -3,10 +3,12 @@ package interop_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/interledger-go/connector"
 	"github.com/interledger-go/connector/ccp"
+	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/plugin/btp"
 )
 
@@ -24,6 +26,8 @@ type nodeState struct {
 	Address string
 	// Routes are the next hops for all prefixes; empty for the node itself.
 	Routes map[string]string
+	// Paths are what lies on the way, as it was told, in one text with spaces.
+	Paths map[string]string
 	// Connected says of all accounts whether their links are up.
 	Connected map[string]bool
 	// Taught are the accounts that have asked to be told the routes.
@@ -151,11 +155,16 @@ func (o *ownNode) state() (nodeState, error) {
 	s := nodeState{
 		Address:   o.connector.Address().String(),
 		Routes:    make(map[string]string),
+		Paths:     make(map[string]string),
 		Connected: make(map[string]bool),
 		Taught:    make(map[string]bool),
 	}
 	for _, r := range o.connector.Router().Routes() {
 		s.Routes[r.Prefix] = r.NextHop
+		if address, err := ilp.ParseAddress(r.Prefix); err == nil {
+			used, _ := o.connector.Router().Explain(address).Used()
+			s.Paths[r.Prefix] = strings.Trim(fmt.Sprint(used.Path), "[]")
+		}
 	}
 	for _, a := range o.connector.Accounts() {
 		s.Connected[a.ID] = a.Connected
@@ -192,6 +201,21 @@ func (want routes) differ(s nodeState) error {
 func (n *nodes) awaitRoutes(name string, want routes) {
 	n.t.Helper()
 	n.await(name, want.differ)
+}
+
+// checkPaths compares the paths that a node has been told with want, for the
+// prefixes in there.
+func (n *nodes) checkPaths(name string, want map[string]string) {
+	n.t.Helper()
+	s, err := n.byName[name].state()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for prefix, path := range want {
+		if got := s.Paths[prefix]; got != path {
+			n.t.Errorf("%s knows the path %q to %s, want %q", name, got, prefix, path)
+		}
+	}
 }
 
 // await waits until check is content with the state of a node.

@@ -108,6 +108,11 @@ func TestJavaScriptPeers(t *testing.T) {
 	n.awaitRoutes("east", routes{"test.we": "we", "test.west": "we", "test.behind": "behind"})
 	n.awaitRoutes("behind", routes{"test.we": "east", "test.west": "east", "test.east": "east"})
 
+	n.checkPaths("west", map[string]string{
+		"test.west": "", "test.we": "test.we", "test.east": "test.we test.east", "test.behind": "test.we test.east test.behind",
+	})
+	n.checkPaths("behind", map[string]string{"test.west": "test.east test.we test.west"})
+
 	n.stream("west", "east")
 	n.payAll("west", "we", "east", "behind")
 
