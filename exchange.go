@@ -243,14 +243,13 @@ func (r *Router) hear(l *link, p *ilp.Prepare) ilp.Reply {
 	defer r.nudge()
 	switch p.Destination.String() {
 	case ccp.ControlDestination:
+		if n.receiver != nil {
+			n.receiver.PeerAsked(r.now(), p)
+		}
 		if n.sender == nil {
 			return ccp.RejectNoSender()
 		}
-		control, reply := n.sender.HandleControl(r.now(), p)
-		if control != nil && n.receiver != nil {
-			n.receiver.PeerAsked(r.now(), control)
-		}
-		return reply
+		return n.sender.HandleControl(r.now(), p)
 	case ccp.UpdateDestination:
 		if n.receiver == nil {
 			return ccp.RejectNoReceiver()

@@ -23,7 +23,7 @@
 // what is to be sent. So every transition can be written down as a test, and
 // the host decides about timers and locks:
 //
-//	control, reply := sender.HandleControl(now, prepare) // something happened
+//	reply := sender.HandleControl(now, prepare)   // something happened
 //	if message := sender.Poll(now); message != nil {
 //		// send message.Prepare, and when its outcome is known:
 //		sender.Answered(later, message.Sequence, ccp.OutcomeOf(reply, err))

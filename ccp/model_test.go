@@ -292,14 +292,11 @@ func (w *world) sender() ourSender {
 	return ourSender{ccp.NewSender(ccp.SenderOptions{Peer: usd, Table: w.table, Export: w.policy, Random: w.Rand})}
 }
 
-func (o ourSender) control(now time.Time, p *ilp.Prepare) ilp.Reply {
-	_, reply := o.s.HandleControl(now, p)
-	return reply
-}
-func (o ourSender) changed(now time.Time)           { o.s.TableChanged(now) }
-func (o ourSender) linkDown(now time.Time)          { o.s.LinkDown(now) }
-func (o ourSender) poll(now time.Time) *ccp.Message { return o.s.Poll(now) }
-func (o ourSender) deadline() time.Time             { return o.s.Deadline() }
+func (o ourSender) control(now time.Time, p *ilp.Prepare) ilp.Reply { return o.s.HandleControl(now, p) }
+func (o ourSender) changed(now time.Time)                           { o.s.TableChanged(now) }
+func (o ourSender) linkDown(now time.Time)                          { o.s.LinkDown(now) }
+func (o ourSender) poll(now time.Time) *ccp.Message                 { return o.s.Poll(now) }
+func (o ourSender) deadline() time.Time                             { return o.s.Deadline() }
 func (o ourSender) answered(now time.Time, sequence uint64, outcome ccp.Outcome) {
 	o.s.Answered(now, sequence, outcome)
 }

@@ -104,16 +104,14 @@ func or(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// HandleControl takes the packet of a Control. It gives what it says, nil if it
-// cannot be read, and the answer to it. The Receiver of the same peer wants to
-// know, too: see its PeerAsked.
-func (s *Sender) HandleControl(now time.Time, p *ilp.Prepare) (*Control, ilp.Reply) {
+// HandleControl takes the packet of a Control and gives the answer to it.
+func (s *Sender) HandleControl(now time.Time, p *ilp.Prepare) ilp.Reply {
 	c, err := ParseControl(p, now)
 	if err != nil {
-		return nil, asReject(err)
+		return asReject(err)
 	}
 	s.Apply(now, c)
-	return c, &ilp.Fulfill{}
+	return &ilp.Fulfill{}
 }
 
 // Apply does what the peer asks for. An update that is under way stays so,

@@ -358,12 +358,10 @@ func TestSenderHandleControl(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	control, reply := s.HandleControl(start.Add(1), &p)
-	if reply, ok := reply.(*ilp.Reject); !ok || control != nil || reply.Message != "CCP route control request packet is expired." || s.Status().Mode != ccp.Idle {
+	if reply, ok := s.HandleControl(start.Add(1), &p).(*ilp.Reject); !ok || reply.Message != "CCP route control request packet is expired." || s.Status().Mode != ccp.Idle {
 		t.Errorf("the answer to an expired one is %v", reply)
 	}
-	control, reply = s.HandleControl(start, &p)
-	if control == nil || ccp.OutcomeOf(reply, nil) != ccp.Fulfilled || s.Status().Mode != ccp.Sync {
+	if reply := s.HandleControl(start, &p); ccp.OutcomeOf(reply, nil) != ccp.Fulfilled || s.Status().Mode != ccp.Sync {
 		t.Errorf("the answer is %v", reply)
 	}
 }
