@@ -101,6 +101,9 @@ func newRouter(c *Config, address ilp.Address) *Router {
 		noDefaultRoute: c.NoDefaultRoute,
 	}
 	r.exchange = exchange{options: c.Exchange, dampers: make(map[string]*ccp.Damper), with: make(map[*neighbor]struct{})}
+	if !c.Exchange.Off {
+		r.exchange.table = ccp.NewTable(ccp.TableOptions{})
+	}
 	r.hops[r.own] = &hop{origin: RouteLocal}
 	r.table.Store(r.builder.Build())
 	r.setAddress(address)
