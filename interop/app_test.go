@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,7 +24,7 @@ type app struct {
 	address ilp.Address
 
 	mu    sync.Mutex
-	taken map[string]uint64 // by the name of the payer, which is the data
+	taken map[string]uint64 // by the name of the payer
 }
 
 // startApp returns when the program has its address.
@@ -54,11 +55,17 @@ func (a *app) awaitReady(t *testing.T) {
 	})
 }
 
+// take fulfills a packet, the data of which are the fulfillment and the name
+// of the payer.
 func (a *app) take(_ context.Context, p *ilp.Prepare) ilp.Reply {
+	if len(p.Data) < len(ilp.Fulfillment{}) {
+		return ilp.Rejectf(ilp.F99ApplicationError, "no fulfillment")
+	}
+	preimage := ilp.Fulfillment(p.Data[:len(ilp.Fulfillment{})])
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.taken[string(p.Data)] += p.Amount
-	return &ilp.Fulfill{Fulfillment: fulfillment}
+	a.taken[string(p.Data[len(preimage):])] += p.Amount
+	return &ilp.Fulfill{Fulfillment: preimage}
 }
 
 // received is what each payer has paid.
@@ -68,14 +75,16 @@ func (a *app) received() map[string]uint64 {
 	return maps.Clone(a.taken)
 }
 
-// send sends a packet that the receiver fulfills.
+// send sends a packet, another one than all before, that an app fulfills.
 func (a *app) send(ctx context.Context, to ilp.Address, amount uint64) error {
+	var preimage ilp.Fulfillment
+	rand.Read(preimage[:])
 	_, err := plugin.Call(ctx, a.link, &ilp.Prepare{
 		Amount:      amount,
 		ExpiresAt:   time.Now().Add(callTimeout),
-		Condition:   condition,
+		Condition:   preimage.Condition(),
 		Destination: to,
-		Data:        []byte(a.name),
+		Data:        append(preimage[:], a.name...),
 	})
 	return err
 }
