@@ -133,4 +133,4 @@ func eventually(t *testing.T, check func() error) {
 // convergence is how long a network may take to come to rest. It is less than
 // the half minute after which the JavaScript connector asks again, so that
 // nothing may depend on that.
-const convergence = 20 * time.Second
+const convergence = 25 * time.Second

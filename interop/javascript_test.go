@@ -130,17 +130,15 @@ func (j *javaScript) state() (nodeState, error) {
 		Connected         map[string]bool
 		LocalRoutingTable map[string]struct{ NextHop, Path string }
 	}
-	var accounts struct{ Address string }
 	var routing struct {
 		Peers map[string]struct{ Send struct{ Mode string } }
 	}
-	for path, result := range map[string]any{"/status": &status, "/accounts": &accounts, "/routing": &routing} {
+	for path, result := range map[string]any{"/status": &status, "/routing": &routing} {
 		if err := j.get(path, result); err != nil {
 			return nodeState{}, err
 		}
 	}
 	s := nodeState{
-		Address:   accounts.Address,
 		Routes:    make(map[string]string),
 		Paths:     make(map[string]string),
 		Connected: status.Connected,

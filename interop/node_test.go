@@ -23,7 +23,6 @@ type node interface {
 
 // nodeState is how a node stands in its network.
 type nodeState struct {
-	Address string
 	// Routes are the next hops for all prefixes; empty for the node itself.
 	Routes map[string]string
 	// Paths are what lies on the way, as it was told, in one text with spaces.
@@ -153,7 +152,6 @@ func (o *ownNode) endpoint(account string) endpoint {
 
 func (o *ownNode) state() (nodeState, error) {
 	s := nodeState{
-		Address:   o.connector.Address().String(),
 		Routes:    make(map[string]string),
 		Paths:     make(map[string]string),
 		Connected: make(map[string]bool),
