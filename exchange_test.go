@@ -59,7 +59,9 @@ func TestNeighborListensWhileTheNetworkChanges(t *testing.T) {
 		time.Sleep(time.Second)
 		n.wantNextHop("test.far.bob", "test.near")
 
+		near.mu.Lock()
 		clear(near.known)
+		near.mu.Unlock()
 		address.Store("g.parent.us")
 		parent.handler.HandleState(false, nil)
 		parent.handler.HandleState(true, nil)
