@@ -8,7 +8,6 @@ import (
 	"maps"
 	"math/bits"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/interledger-go/connector/ccp"
@@ -78,7 +77,7 @@ func (o *ExchangeOptions) timeout() time.Duration {
 // Router.run, which no link's goroutine waits for.
 type exchange struct {
 	options ExchangeOptions
-	table   *ccp.Table // what we tell; nil while there is no address, and when off
+	table   *ccp.Table // what we tell; nil when off
 	dampers map[string]*ccp.Damper
 	// with are the neighbors that have a sender or a receiver: of thousands of
 	// accounts most may be children that exchange nothing.
@@ -92,34 +91,25 @@ type exchange struct {
 const publishSpacing = 25 * time.Millisecond
 
 // exchangeAs begins the exchange when there is an address, and begins it anew
-// when that changes.
+// when that changes. Neighbors that have asked for our routes are told then:
+// the reference does not ask again soon.
 func (r *Router) exchangeAs(address ilp.Address, former ilp.Address) {
 	x := &r.exchange
-	if x.options.Off || address.IsZero() {
+	if x.table == nil || address.IsZero() {
 		return
 	}
 	now := r.now()
-	if x.table != nil && address.Scheme() == former.Scheme() {
-		x.table.SetAddress(address)
-		for n := range x.with {
-			if n.receiver != nil {
-				r.learn(n, n.receiver.SetAddress(now, address, r.within(n)))
-			}
-			if n.sender != nil {
-				n.sender.TableChanged(now)
+	x.table.SetAddress(address)
+	for n := range x.with {
+		if n.receiver != nil {
+			r.learn(n, n.receiver.SetAddress(now, address, r.within(n)))
+			if n.up && former.IsZero() {
+				n.receiver.LinkUp(now)
 			}
 		}
-		return
-	}
-	x.table = ccp.NewTable(ccp.TableOptions{Address: address, GlobalPrefix: address.Scheme(), Random: x.source()})
-	best := make([]ccp.Best, 0, r.base.Len())
-	for prefix, way := range r.base.All() {
-		best = append(best, ccp.Best{Prefix: prefix, NextHop: way.Source.NextHop, Route: way.Route})
-	}
-	x.table.Set(best)
-	for _, id := range slices.Sorted(maps.Keys(r.neighbors)) {
-		r.endExchange(r.neighbors[id])
-		r.beginExchange(r.neighbors[id])
+		if n.sender != nil {
+			n.sender.TableChanged(now)
+		}
 	}
 }
 
@@ -132,7 +122,7 @@ func (r *Router) within(n *neighbor) ilp.Address {
 }
 
 // beginExchange makes the two sides of the exchange with n, as its account
-// says.
+// says. They say nothing while there is no address.
 func (r *Router) beginExchange(n *neighbor) {
 	x, a := &r.exchange, &n.link.account
 	if x.table == nil {
@@ -147,10 +137,10 @@ func (r *Router) beginExchange(n *neighbor) {
 	}
 	if a.ReceivesRoutes() {
 		n.receiver = ccp.NewReceiver(ccp.ReceiverOptions{
-			Address: r.address, GlobalPrefix: r.address.Scheme(), Within: r.within(n),
+			Address: r.address, Within: r.within(n),
 			MaxRoutes: a.MaxRoutes, Damper: x.damper(n.id.ID), Random: x.source(),
 		})
-		if n.up {
+		if n.up && !r.address.IsZero() {
 			n.receiver.LinkUp(r.now())
 		}
 	}
@@ -256,7 +246,7 @@ func (r *Router) setUp(n *neighbor, up bool) {
 			r.learn(n, n.receiver.LinkDown(now))
 		}
 	}
-	if up && n.receiver != nil {
+	if up && n.receiver != nil && !r.address.IsZero() {
 		n.receiver.LinkUp(now)
 	}
 	n.up = up
@@ -274,6 +264,9 @@ func (r *Router) hear(l *link, p *ilp.Prepare) ilp.Reply {
 	defer r.nudge()
 	switch p.Destination.String() {
 	case ccp.ControlDestination:
+		if n.receiver != nil {
+			n.receiver.PeerAsked(r.now(), p)
+		}
 		if n.sender == nil {
 			return ccp.RejectNoSender()
 		}

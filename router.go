@@ -105,6 +105,9 @@ func newRouter(c *Config, address ilp.Address) *Router {
 		options: c.Exchange, source: c.source,
 		dampers: make(map[string]*ccp.Damper), with: make(map[*neighbor]struct{}),
 	}
+	if !c.Exchange.Off {
+		r.exchange.table = ccp.NewTable(ccp.TableOptions{Random: c.source()})
+	}
 	r.hops[r.own] = &hop{origin: RouteLocal}
 	r.table.Store(r.builder.Build())
 	r.setAddress(address)

@@ -153,6 +153,19 @@ func (r *Receiver) LinkDown(now time.Time) []Change {
 	return r.changes()
 }
 
+// PeerAsked takes note of a Control of the peer, whatever the answer to it is.
+// A peer that knows no table (CCP-13) has started over: it does not remember
+// that it was asked for its own, so it is asked again. The link need not have
+// gone down for that, if its loss was noticed at one side alone.
+func (r *Receiver) PeerAsked(now time.Time, p *ilp.Prepare) {
+	if !r.up || r.id == (TableID{}) {
+		return // it is asked anyway
+	}
+	if c, err := ParseControl(p, now); err == nil && c.Mode == Sync && c.TableID == (TableID{}) {
+		r.ask(now)
+	}
+}
+
 // HandleUpdate takes the packet of an Update. It gives the answer to it, and
 // what has changed.
 func (r *Receiver) HandleUpdate(now time.Time, p *ilp.Prepare) ([]Change, ilp.Reply) {

@@ -10,7 +10,11 @@
 // stdout. Nothing of the connector is imitated there:
 // what these tests see is what a deployed counterparty sees.
 //
-// They need node, 18 or later, and the packages:
+// js/connector.js is the JavaScript connector, ilp-connector, as it is
+// published. Ours stands in one network with it as its parent, its child and
+// its peer, and the two tell one another their routes.
+//
+// The tests need node, 18 or later, and the packages:
 //
 //	npm ci --prefix interop/js
 //

@@ -41,14 +41,11 @@ func childAt(id string, port int) connector.Account {
 }
 
 func dialOptions(port int, token string) btp.ClientOptions {
-	return btp.ClientOptions{
-		URL:        "btp+ws://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
-		Username:   "connie",
-		Token:      token,
-		MinBackoff: 10 * time.Millisecond,
-		MaxBackoff: 50 * time.Millisecond,
-	}
+	return endpoint{loopback(port), "connie", token}.client()
 }
+
+// loopback is the address of a port of the loopback interface.
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // childInside is an account of this program, which holds the other end.
 func childInside(id string) (connector.Account, *inproc.End) {

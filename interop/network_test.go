@@ -1,7 +1,6 @@
 package interop_test
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -9,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/interledger-go/connector"
 	"github.com/interledger-go/connector/backend"
@@ -23,6 +23,9 @@ import (
 type networkOptions struct {
 	// Address of the connector; empty means test.connie.
 	Address string
+	// InheritFrom is the account that its address comes from, in place of
+	// Address.
+	InheritFrom string
 	// Listen is where the BTP server listens; empty means any port of the
 	// loopback interface.
 	Listen string
@@ -31,6 +34,16 @@ type networkOptions struct {
 	// Accounts of the connector. One without a Plugin gets an account of the
 	// BTP server, with its ID for a user name and a token from tokenOf.
 	Accounts []connector.Account
+}
+
+func (o *networkOptions) address() string {
+	switch {
+	case o.InheritFrom != "":
+		return ""
+	case o.Address != "":
+		return o.Address
+	}
+	return "test.connie"
 }
 
 // network is a connector that runs until the test ends or stop
@@ -74,10 +87,13 @@ func startNetwork(t *testing.T, options networkOptions) *network {
 	}
 	n.http = &http.Server{Handler: n.server}
 	n.connector, err = connector.New(connector.Config{
-		Address:    cmp.Or(options.Address, "test.connie"),
-		Store:      memstore.New(),
-		Backend:    n.recorder,
-		Middleware: middleware.Standard(),
+		Address:     options.address(),
+		InheritFrom: options.InheritFrom,
+		Store:       memstore.New(),
+		Backend:     n.recorder,
+		Middleware:  middleware.Standard(),
+		// What is under way when a test ends may have lost its receiver.
+		DrainTimeout: 100 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -152,8 +168,23 @@ func (n *network) stop() {
 }
 
 // url is the BTP URL of an account of the server.
-func (n *network) url(id, token string) string {
-	return "btp+ws://" + id + ":" + token + "@" + n.addr
+func (n *network) url(id, token string) string { return endpoint{n.addr, id, token}.url() }
+
+// endpoint is where somebody dials, and by which credentials.
+type endpoint struct{ addr, username, token string }
+
+// url is what ilp-plugin-btp dials.
+func (e endpoint) url() string { return "btp+ws://" + e.username + ":" + e.token + "@" + e.addr }
+
+// client is how we dial.
+func (e endpoint) client() btp.ClientOptions {
+	return btp.ClientOptions{
+		URL:        "btp+ws://" + e.addr,
+		Username:   e.username,
+		Token:      e.token,
+		MinBackoff: 10 * time.Millisecond,
+		MaxBackoff: 50 * time.Millisecond,
+	}
 }
 
 // dial starts a peer for an account of the server, and returns when it is
