@@ -104,9 +104,10 @@ func (p *Plan) account(id string) *plannedAccount {
 // removing it, with its packets in flight waited for, and adding it anew; its
 // balance stays. Certificates are read again.
 //
-// An error says what could not be applied; the rest is. Whatever can fail
-// before anything has changed, such as listening on a port, is tried then, and
-// nothing is changed if it does. ctx ends the waiting.
+// An error says what could not be applied; the rest is, and what could not is
+// tried again by the next Apply. Whatever can fail before anything has changed,
+// such as listening on a port, is tried then, and nothing is changed if it
+// does. ctx ends the waiting.
 func (a *Assembly) Apply(ctx context.Context, next *Plan) (Changes, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -115,6 +116,7 @@ func (a *Assembly) Apply(ctx context.Context, next *Plan) (Changes, error) {
 	if err != nil {
 		return c, err
 	}
+	applied := a.plan.with(next)
 	var faults []error
 	for _, id := range c.Removed {
 		if err := a.Connector.RemoveAccount(ctx, id); err != nil && !errors.Is(err, connector.ErrUnknownAccount) {
@@ -122,17 +124,53 @@ func (a *Assembly) Apply(ctx context.Context, next *Plan) (Changes, error) {
 		}
 	}
 	for _, id := range c.Changed {
-		faults = append(faults, a.change(ctx, a.plan.account(id), next.account(id)))
+		old := a.plan.account(id)
+		there, err := a.change(ctx, old, next.account(id))
+		if err != nil {
+			faults = append(faults, err)
+			applied.replace(id, there)
+		}
 	}
 	for i, id := range c.Added {
-		faults = append(faults, a.addLink(ctx, next.account(id), links[i]))
+		if err := a.addLink(ctx, next.account(id), links[i]); err != nil {
+			faults = append(faults, err)
+			applied.replace(id, nil)
+		}
 	}
 	if c.Routes {
 		faults = append(faults, a.Connector.Router().SetRoutes(next.config.routes()))
 	}
 	faults = append(faults, a.reloadCertificates())
-	a.plan = next
+	applied.config.Accounts = applied.records()
+	a.plan = applied
 	return c, errors.Join(faults...)
+}
+
+// with gives p with those parts of next that are applied while p runs.
+func (p *Plan) with(next *Plan) *Plan {
+	applied := *p
+	applied.accounts = slices.Clone(next.accounts)
+	applied.config.Routes, applied.config.LogLevel = next.config.Routes, next.config.LogLevel
+	return &applied
+}
+
+// records gives the accounts as a configuration has them.
+func (p *Plan) records() Accounts {
+	records := make(Accounts, len(p.accounts))
+	for i := range p.accounts {
+		records[i] = p.accounts[i].Account
+	}
+	return records
+}
+
+// replace puts another account in the place of the one of an id; nil: none.
+func (p *Plan) replace(id string, other *plannedAccount) {
+	i := slices.IndexFunc(p.accounts, func(a plannedAccount) bool { return a.ID == id })
+	if other == nil {
+		p.accounts = slices.Delete(p.accounts, i, i+1)
+	} else {
+		p.accounts[i] = *other
+	}
 }
 
 // links makes the links of accounts that are added, or none of them.
@@ -152,22 +190,20 @@ func (a *Assembly) links(ctx context.Context, next *Plan, added []string) ([]plu
 }
 
 // change replaces an account. If the new one cannot be added, the old one is
-// there again.
-func (a *Assembly) change(ctx context.Context, old, new *plannedAccount) error {
-	if err := a.Connector.RemoveAccount(ctx, old.ID); err != nil && !errors.Is(err, connector.ErrUnknownAccount) {
-		if errors.Is(err, connector.ErrStopped) {
-			return err
-		}
+// there again, if possible; there is what is there then.
+func (a *Assembly) change(ctx context.Context, old, new *plannedAccount) (there *plannedAccount, err error) {
+	if err := a.Connector.RemoveAccount(ctx, old.ID); errors.Is(err, connector.ErrStopped) {
+		return old, err
+	} else if err != nil && !errors.Is(err, connector.ErrUnknownAccount) {
 		a.logger.Warn("a link was not closed well", slog.String("account", old.ID), slog.Any("error", err))
 	}
-	err := a.addAgain(ctx, new)
-	if err == nil {
-		return nil
+	if err = a.addAgain(ctx, new); err == nil {
+		return new, nil
 	}
 	if back := a.addAgain(ctx, old); back != nil {
-		return fmt.Errorf("config: account %q could not be changed, and is gone: %w", old.ID, errors.Join(err, back))
+		return nil, fmt.Errorf("config: account %q could not be changed, and is gone: %w", old.ID, errors.Join(err, back))
 	}
-	return fmt.Errorf("config: account %q could not be changed, and is as before: %w", old.ID, err)
+	return old, fmt.Errorf("config: account %q could not be changed, and is as before: %w", old.ID, err)
 }
 
 // addAgain adds an account whose last packets may not have been answered yet;

@@ -151,8 +151,8 @@ func TestApply(t *testing.T) {
 	if err := pay(t, link, "test.far.away"); err != nil {
 		t.Errorf("by the new route: %v", err)
 	}
-	if changes, err := a.Apply(t.Context(), next); err != nil || changes.String() != "nothing" {
-		t.Errorf("again: %v, %v", changes, err)
+	if changes, err := a.Apply(t.Context(), next); err != nil || changes.String() != "restart needed for maxHoldTime" {
+		t.Errorf("again: %v, %v: what runs is still another", changes, err)
 	}
 }
 
@@ -209,12 +209,22 @@ func TestChangeThatFails(t *testing.T) {
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
 	a := build(t, mustLoad(t, accounts(`"relation": "child"`)))
 	start(t, a)
-	_, err = a.Apply(t.Context(), mustLoad(t, accounts(`"plugin": "btp"`, `"options": {"listener": {"host": "127.0.0.1", "port": `+port+`, "secret": "x"}}`)))
+	next := mustLoad(t, accounts(`"plugin": "btp"`, `"options": {"listener": {"host": "127.0.0.1", "port": `+port+`, "secret": "x"}}`))
+	_, err = a.Apply(t.Context(), next)
 	if err == nil || !strings.Contains(err.Error(), "is as before") {
 		t.Errorf("the error is %v", err)
 	}
 	if got := accountIDs(a); got != "bob" {
 		t.Errorf("the accounts are %s", got)
+	}
+	if got := a.Plan().Config().Accounts; len(got) != 1 {
+		t.Errorf("the accounts of the plan are %v", got)
+	}
+
+	// When the port is free, the same plan changes the account.
+	taken.Close()
+	if changes, err := a.Apply(t.Context(), next); err != nil || changes.String() != "changed bob" {
+		t.Errorf("again: %v, %v", changes, err)
 	}
 }
 

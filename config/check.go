@@ -8,6 +8,7 @@ import (
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/plugin"
+	"github.com/interledger-go/connector/store"
 )
 
 // accounts looks at each account, and at what they may not have in common.
@@ -36,6 +37,9 @@ func (k *checker) accounts() {
 func (k *checker) account(path string, a *Account) account.Account {
 	if trimmed := strings.Trim(a.ID, "."); a.ID == "" || !plainName(strings.ReplaceAll(a.ID, ".", "")) || trimmed == "" {
 		k.add(path, "is not a name of an account: it may have letters, digits, _ - ~ and dots")
+	}
+	if len(a.ID) > store.MaxNameSize { // the account has a part of the store by its name
+		k.add(path, "has an id of %d bytes: at most %d are allowed", len(a.ID), store.MaxNameSize)
 	}
 	if a.Relation == account.Child {
 		segment := a.ILPAddressSegment
@@ -225,6 +229,9 @@ func (k *checker) routing() {
 			k.add(path+".targetPrefix", "is %q for %q, as in routes[%d]: keep one of them", r.TargetPrefix, r.PeerID, first)
 		}
 		seen[target+" "+r.PeerID] = i
+	}
+	if c.RouteExport == "" {
+		c.RouteExport = "reference"
 	}
 	k.oneOf("routeExport", c.RouteExport, "reference", "valley-free")
 	if c.RouteBroadcastEnabled && c.RouteExpiry != 0 && c.RouteExpiry <= c.RouteBroadcastInterval {

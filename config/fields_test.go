@@ -122,8 +122,10 @@ func TestAccountIDs(t *testing.T) {
 			t.Errorf("%q: %q", id, lines)
 		}
 	}
+	_, err := load(t, `CONNECTOR_ACCOUNTS={"`+strings.Repeat("a", 129)+`": `+record()+`}`)
+	wantFaults(t, err, "accounts."+strings.Repeat("a", 129)+": at most 128")
 	mustLoad(t, `CONNECTOR_ACCOUNTS={"test.usd-ledger": `+record()+`, "a_b~c": `+record()+`}`)
-	_, err := load(t, `CONNECTOR_ACCOUNTS={"a.b": `+record(`"relation": "child"`)+`}`)
+	_, err = load(t, `CONNECTOR_ACCOUNTS={"a.b": `+record(`"relation": "child"`)+`}`)
 	wantFaults(t, err, `accounts["a.b"].ilpAddressSegment: the id cannot stand in for it`)
 }
 

@@ -39,15 +39,6 @@ type member struct {
 	value *node
 }
 
-func (n *node) member(name string) *node {
-	for _, m := range n.members {
-		if m.name == name {
-			return m.value
-		}
-	}
-	return nil
-}
-
 // set makes value the only member of its name.
 func (n *node) set(name string, value *node) {
 	kept := n.members[:0]

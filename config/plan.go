@@ -75,10 +75,30 @@ func (r *Registry) plan(c Config, f *faults) (*Plan, error) {
 	k.listeners()
 	k.admin()
 	k.logs()
+	if len(f.list) == 0 {
+		k.made()
+	}
 	if err := f.err(); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// made looks at whether drivers that have found no fault have made something.
+func (k *checker) made() {
+	missing := func(path string, there bool) {
+		if !there {
+			k.add(path, "has a driver that makes nothing and reports nothing: this is a fault of the driver")
+		}
+	}
+	missing("backend", k.plan.backend.Build != nil)
+	missing("store", k.plan.store.Build != nil)
+	for i := range k.plan.middlewares {
+		missing(at("middlewares", k.plan.middlewares[i].Name), k.plan.middlewares[i].made.Build != nil)
+	}
+	for i := range k.plan.accounts {
+		missing(at("accounts", k.plan.accounts[i].ID, "plugin"), k.plan.accounts[i].link.Build != nil)
+	}
 }
 
 // checker looks at whether the parts of a configuration fit together, and

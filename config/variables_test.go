@@ -117,7 +117,7 @@ type variableCase struct {
 }
 
 func (c variableCase) run(t *testing.T) {
-	if got := fmt.Sprintf("%s", str(c.get(mustLoad(t).Config()))); got != c.standard {
+	if got := str(c.get(mustLoad(t).Config())); got != c.standard {
 		t.Errorf("by default it is %q, want %q", got, c.standard)
 	}
 	for value, want := range c.right {

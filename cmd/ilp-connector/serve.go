@@ -48,18 +48,23 @@ type daemon struct {
 	logs   *logOptions
 	logger *slog.Logger
 
-	assembly  *config.Assembly // set when ready is closed
-	ready     chan struct{}
-	reloading sync.WaitGroup
-	mu        sync.Mutex // one reload at a time
+	assembly *config.Assembly // set when ready is closed
+	ready    chan struct{}
+
+	mu     sync.Mutex // held by a reload, and guards closed
+	closed bool       // there is nothing to reload any more
 }
 
 // wait answers signals until the connector has ended, and gives the exit code.
 func (d *daemon) wait(ctx context.Context, stop func(), signals <-chan os.Signal, ended <-chan error) int {
+	var reloading sync.WaitGroup
 	for {
 		select {
 		case err := <-ended:
-			if err != nil && !(ctx.Err() != nil && errors.Is(err, context.Canceled)) {
+			canceled := ctx.Err() != nil
+			stop()
+			reloading.Wait()
+			if err != nil && !(canceled && errors.Is(err, context.Canceled)) {
 				d.logger.Error("failed", slog.Any("error", err))
 				return exitFailure
 			}
@@ -68,7 +73,7 @@ func (d *daemon) wait(ctx context.Context, stop func(), signals <-chan os.Signal
 		case s := <-signals:
 			switch {
 			case s == syscall.SIGHUP:
-				d.reloading.Go(func() { d.reload(ctx) })
+				reloading.Go(func() { d.reload(ctx) })
 			case ctx.Err() != nil:
 				d.logger.Warn("a second signal: exiting at once", slog.String("signal", s.String()))
 				return exitFailure
@@ -89,7 +94,9 @@ func (d *daemon) run(ctx context.Context, plan *config.Plan) error {
 	d.assembly = a
 	close(d.ready)
 	err = a.Run(ctx)
-	d.reloading.Wait()
+	d.mu.Lock() // a reload that is under way ends first
+	d.closed = true
+	d.mu.Unlock()
 	return errors.Join(err, a.Close())
 }
 
@@ -103,7 +110,7 @@ func (d *daemon) reload(ctx context.Context) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if ctx.Err() != nil {
+	if d.closed {
 		return
 	}
 	plan, err := config.Builtins().Load(d.source)
