@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -120,7 +121,8 @@ func (b *naiveBook) payOne(ctx context.Context) bool {
 	}
 	err := b.terms.Pay(ctx, m)
 	f := b.l.fault
-	no := errors.Is(err, plugin.ErrNotSent) && (f == refundsDown || !errors.Is(err, plugin.ErrNotConnected)) && (f == refundsBusy || !errors.Is(err, plugin.ErrBusy))
+	no := errors.Is(err, plugin.ErrNotSent) && (f == refundsDown || !errors.Is(err, plugin.ErrNotConnected)) &&
+		(f == refundsBusy || !errors.Is(err, plugin.ErrBusy)) && (f == refundsClosed || !errors.Is(err, net.ErrClosed))
 	switch {
 	case err == nil:
 		b.done(s.Key, 0)
