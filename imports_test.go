@@ -32,7 +32,7 @@ var houseRules = []struct {
 	{"middleware", []string{"ilp", "plugin", "store", "account", "ledger", "ping"}},
 
 	// Settlement engines.
-	{"settlement", []string{"ilp", "plugin"}},
+	{"settlement", []string{"ilp", "plugin", "account"}},
 
 	// Peer protocols: no sockets, no clocks.
 	{"ildcp", []string{"oer", "ilp", "plugin"}},
