@@ -55,6 +55,7 @@ var houseRules = []struct {
 	{"internal/routetable", nil},
 	{"internal/rib", []string{"account", "ccp"}},
 	{"internal/testenv", nil},
+	{"internal/testengine", nil},
 	{"internal/testserver", []string{"internal/testenv"}},
 	{"internal/groupcommit", []string{"store"}},
 	{"internal/wsconn", nil},
