@@ -220,14 +220,14 @@ func (f *fixture) pay(amount uint64, key string) error {
 // bookkeeper is a connector that keeps books alone.
 type bookkeeper struct{ books *books }
 
-func (k *bookkeeper) HandlePrepare(ctx context.Context, _ *ilp.Prepare, r plugin.Responder) {
+func (k bookkeeper) HandlePrepare(ctx context.Context, _ *ilp.Prepare, r plugin.Responder) {
 	r.Reply(ctx, ilp.Rejectf(ilp.F02Unreachable, "nobody is here"))
 }
 
-func (k *bookkeeper) HandleMalformed(ctx context.Context, err error, r plugin.Responder) {
+func (k bookkeeper) HandleMalformed(ctx context.Context, err error, r plugin.Responder) {
 	r.Reply(ctx, ilp.Rejectf(ilp.F01InvalidPacket, "%v", err))
 }
 
-func (k *bookkeeper) HandleMoney(_ context.Context, m plugin.Money) error { return k.books.book(m) }
+func (k bookkeeper) HandleMoney(_ context.Context, m plugin.Money) error { return k.books.book(m) }
 
-func (k *bookkeeper) HandleState(bool, error) {}
+func (k bookkeeper) HandleState(bool, error) {}

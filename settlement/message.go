@@ -14,10 +14,10 @@ import (
 // They go no further than the peer (SE-42).
 const Destination = "peer.settle"
 
-// Message is the packet that brings data, of up to ilp.MaxDataLength bytes, to
+// newMessage makes the packet that brings data, of up to ilp.MaxDataLength bytes, to
 // the counterparty's engine. It is under the condition of all peer protocols,
 // not under that of the RFC's text, which no fulfillment fits (SE-41).
-func Message(data []byte, expiresAt time.Time) ilp.Prepare {
+func newMessage(data []byte, expiresAt time.Time) ilp.Prepare {
 	return ilp.Prepare{
 		ExpiresAt:   expiresAt,
 		Condition:   ilp.PeerCondition,
@@ -95,7 +95,7 @@ func (a *Account) sendMessage(ctx context.Context, data []byte) ([]byte, error) 
 		return nil, err
 	}
 	defer end()
-	prepare := Message(data, time.Now().Add(a.engine.timeout))
+	prepare := newMessage(data, time.Now().Add(a.engine.timeout))
 	fulfill, err := plugin.Call(ctx, a.inner, &prepare)
 	if err != nil {
 		return nil, err

@@ -37,8 +37,9 @@ const (
 // on ilp-settlement-core take one for a no, and bring the amount once more
 // under another key.
 //
-// The answer to a message is 201 with the reply; 502 if the peer rejected it,
-// 503 if it was not sent, and 504 if there was no reply.
+// The answer to a message is 201 with the reply; 502 if the peer rejected it or
+// its answer was lost, 503 if it was not sent, and 504 if there was none in
+// time.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := e.guard.check(r); err != nil {
 		e.refuse(w, r, err)
@@ -181,10 +182,13 @@ func failMessage(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, plugin.ErrNotSent):
 		fail(w, http.StatusServiceUnavailable, "the peer is not connected")
-	case rejected && !(reject.Code == ilp.R00TransferTimedOut && reject.TriggeredBy.IsZero()):
+	case rejected && reject.Code == ilp.R00TransferTimedOut && reject.TriggeredBy.IsZero(), // by plugin.Call
+		errors.Is(err, context.DeadlineExceeded):
+		fail(w, http.StatusGatewayTimeout, "the peer has not answered")
+	case rejected:
 		fail(w, http.StatusBadGateway, fmt.Sprintf("the peer rejected the message: %s %q", reject.Code, reject.Message))
 	default:
-		fail(w, http.StatusGatewayTimeout, "the peer has not answered")
+		fail(w, http.StatusBadGateway, "the peer's answer is lost, or makes no sense")
 	}
 }
 

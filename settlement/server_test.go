@@ -212,7 +212,7 @@ func TestKeyOfAnotherAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &books{}
-	if err := carol.Open(t.Context(), &bookkeeper{b}); err != nil {
+	if err := carol.Open(t.Context(), bookkeeper{b}); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = carol.Close() }()

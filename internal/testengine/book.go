@@ -261,3 +261,28 @@ func (b *Book) remove(p Place) error {
 	defer b.mu.Unlock()
 	return b.write(entry{Gone: &p})
 }
+
+// OrderAmount gives what a place has ordered under a key, in units of
+// 10^-scale, or nil.
+func (b *Book) OrderAmount(from Place, key string, scale uint8) *big.Int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	amount := b.orders[from][key]
+	if amount == nil {
+		return nil
+	}
+	return new(big.Int).Quo(amount, powerOfTen(orderScale-int(scale)))
+}
+
+// Idle reports whether all that was ordered has moved, but for parts of a
+// unit, and was reported.
+func (b *Book) Idle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for from := range b.orders {
+		if new(big.Int).Sub(b.ordered(from), b.paid(from)).Cmp(b.unit()) >= 0 {
+			return false
+		}
+	}
+	return len(b.reported) == len(b.payments)
+}
