@@ -37,7 +37,7 @@ const (
 	Redirects
 	// Less: it is done, and the answer speaks of a part.
 	Less
-	// Huge: it is done, and the answer has ten megabytes.
+	// Huge: it is done, and the answer has a megabyte.
 	Huge
 	// Twice: what has arrived is told twice, at the same time.
 	Twice
@@ -315,7 +315,7 @@ func (e *Engine) answer(w http.ResponseWriter, r *http.Request, fault Fault, bod
 	case Less:
 		body = []byte(quantity(big.NewInt(1), 9))
 	case Huge:
-		body = bytes.Repeat([]byte(strconv.Itoa(7)), 10<<20)
+		body = bytes.Repeat([]byte(strconv.Itoa(7)), 1<<20)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusCreated)
