@@ -31,6 +31,8 @@ type Account struct {
 	told     chan struct{}   // closed when the engine has first been told of the account, in vain or not
 	unknown  chan struct{}   // holds one when the engine did not know the account
 
+	unbooked, unanswered, undelivered events
+
 	opening sync.Mutex // held by Open
 	mu      sync.Mutex // guards what follows
 	handler plugin.Handler

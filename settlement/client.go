@@ -2,6 +2,7 @@ package settlement
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,10 +46,7 @@ func newClient(o Options, timeout time.Duration) (*client, error) {
 	case base.Scheme != "http" && base.Scheme != "https", base.Host == "", base.RawQuery != "", base.Fragment != "":
 		return nil, fmt.Errorf(`settlement: Options.URL: %q must be such as "http://127.0.0.1:3000"`, o.URL)
 	}
-	ours := http.Client{}
-	if o.Client != nil {
-		ours = *o.Client
-	}
+	ours := *cmp.Or(o.Client, http.DefaultClient)
 	// A redirect would take the money, or the token, to somebody else.
 	ours.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client{base: base, http: &ours, token: o.BearerToken, timeout: timeout, refused: o.Refused}, nil

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/interledger-go/connector/account"
@@ -82,7 +81,7 @@ type Engine struct {
 	timeout     time.Duration
 	maxMessages int
 	requests    chan struct{} // holds one for each request that is served
-	refused     atomic.Uint64
+	refused     events
 	log         *slog.Logger
 
 	mu       sync.Mutex // guards what follows

@@ -76,7 +76,7 @@ func (a *Account) passToEngine(ctx context.Context, p *ilp.Prepare) (ilp.Reply, 
 		return &ilp.Fulfill{Fulfillment: ilp.PeerFulfillment, Data: reply}, nil
 	}
 	a.noteUnknown(err)
-	a.engine.log.Warn("a settlement message was not delivered", slog.String("account", a.id), slog.Any("error", err))
+	a.undelivered.warn(a.engine.log, "a settlement message was not delivered", slog.String("account", a.id), slog.Any("error", err))
 	if s, ok := errors.AsType[*statusError](err); ok && s.status >= 400 && s.status < 500 {
 		return rejectMessage(ilp.F00BadRequest, "Settlement engine rejected request", err), nil
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -393,3 +394,35 @@ func TestPeerDoesNotAnswer(t *testing.T) {
 type silent struct{ bookkeeper }
 
 func (silent) HandlePrepare(context.Context, *ilp.Prepare, plugin.Responder) {}
+
+// What others bring about is logged, but not as often as they like, and no
+// token is.
+func TestLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f := join(t, newEngine(t, answers(500), func(o *settlement.Options) {
+			o.BearerToken = "hunter2"
+			o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		}))
+		f.connector.Book = func(plugin.Money) error { return errors.New("the disk is full") }
+		wrong := settled("k", `{"amount":"1","scale":9}`)
+		wrong.header = http.Header{"Authorization": {"Bearer hunter3"}}
+		p := peerMessage(t)
+		for range 1000 {
+			_, _ = f.peer.Send(t.Context(), &p) // undelivered
+			f.message("hello")                  // unanswered
+			f.does(settled("k", `{"amount":"1","scale":9}`))
+			f.does(wrong)
+		}
+		synctest.Wait()
+		text := log.String()
+		if n := strings.Count(text, "\n"); n != 4*10 || !strings.Contains(text, "account=bob") || !strings.Contains(text, "times=512") {
+			t.Errorf("%d lines, want 10 of each kind:\n%s", n, text)
+		}
+		for _, token := range []string{"hunter2", "hunter3", "secret"} {
+			if strings.Contains(text, token) {
+				t.Errorf("%q is logged", token)
+			}
+		}
+	})
+}

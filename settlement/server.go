@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/bits"
 	"mime"
 	"net/http"
 	"net/url"
@@ -102,12 +101,9 @@ func splitPath(u *url.URL) (id, what string, ok bool) {
 
 // refuse answers somebody who is not the engine.
 func (e *Engine) refuse(w http.ResponseWriter, r *http.Request, reason error) {
-	if n := e.refused.Add(1); bits.OnesCount64(n) == 1 { // the first, and each time their number doubled
-		e.log.LogAttrs(r.Context(), slog.LevelWarn, "a request was refused that is not the settlement engine's",
-			slog.String("from", r.RemoteAddr), slog.Any("error", reason), slog.Uint64("times", n))
-	}
-	w.Header().Add("WWW-Authenticate", "Bearer")
-	w.Header().Add("WWW-Authenticate", "Basic")
+	e.refused.warn(e.log, "a request was refused that is not the settlement engine's", slog.String("from", r.RemoteAddr), slog.Any("error", reason))
+	w.Header().Add("WWW-Authenticate", `Bearer realm="settlement"`)
+	w.Header().Add("WWW-Authenticate", `Basic realm="settlement"`)
 	fail(w, http.StatusUnauthorized, "only the settlement engine is served here")
 }
 
@@ -139,7 +135,7 @@ func (e *Engine) serveSettlement(w http.ResponseWriter, r *http.Request, a *Acco
 		e.log.Error("a settlement has the key of another one", slog.String("account", a.id), slog.Any("error", err))
 		fail(w, http.StatusConflict, "the key is that of a settlement of another amount")
 	default:
-		e.log.Warn("a settlement is not known to be booked, and not answered", slog.String("account", a.id),
+		a.unbooked.warn(e.log, "a settlement is not known to be booked, and not answered", slog.String("account", a.id),
 			slog.String("money", m.String()), slog.Any("error", err))
 		panic(http.ErrAbortHandler)
 	}
@@ -167,7 +163,7 @@ func (e *Engine) serveMessage(w http.ResponseWriter, r *http.Request, a *Account
 	defer cancel()
 	reply, err := a.sendMessage(ctx, body)
 	if err != nil {
-		e.log.Warn("a message of the settlement engine was not answered", slog.String("account", a.id), slog.Any("error", err))
+		a.unanswered.warn(e.log, "a message of the settlement engine was not answered", slog.String("account", a.id), slog.Any("error", err))
 		failMessage(w, err)
 		return
 	}
