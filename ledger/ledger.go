@@ -35,10 +35,9 @@ type Terms struct {
 	// and heeds ctx, which ends with the ledger or the use of the book.
 	//
 	// An error that wraps plugin.ErrNotSent is a definite no: nothing was paid
-	// or ever will be under this key. plugin.ErrNotConnected, plugin.ErrBusy
-	// and net.ErrClosed, which speak of the moment (a link is closed before its
-	// book), and all other errors leave the outcome unknown: Pay is called again
-	// with the same key and amount.
+	// or ever will be under this key. plugin.ErrNotConnected and
+	// plugin.ErrBusy, which speak of the moment, and all other errors leave
+	// the outcome unknown: Pay is called again with the same key and amount.
 	Pay func(ctx context.Context, m plugin.Money) error
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"time"
 
 	"github.com/interledger-go/connector/plugin"
@@ -85,11 +84,10 @@ func (b *book) pay(ctx context.Context) {
 }
 
 // isNo reports whether err says that a settlement was not paid and never will
-// be. A link that is down, busy or closed says that of this attempt alone: an
-// earlier one, perhaps of a former process, may have reached the counterparty.
+// be. A link that is down or busy says that of this attempt alone: an earlier
+// one, perhaps of a former process, may have reached the counterparty.
 func isNo(err error) bool {
-	return errors.Is(err, plugin.ErrNotSent) &&
-		!errors.Is(err, plugin.ErrNotConnected) && !errors.Is(err, plugin.ErrBusy) && !errors.Is(err, net.ErrClosed)
+	return errors.Is(err, plugin.ErrNotSent) && !errors.Is(err, plugin.ErrNotConnected) && !errors.Is(err, plugin.ErrBusy)
 }
 
 // nextToPay gives the oldest settlement and the way to pay it; neither while

@@ -81,10 +81,9 @@ func powerOfTen(n int) *big.Int {
 type MoneySender interface {
 	// SendMoney pays m to the counterparty and returns when it is paid. An
 	// error that wraps [ErrNotSent] says that nothing was paid or ever will
-	// be under this key. After any other error, and after those that speak of
-	// the moment though they wrap it ([ErrNotConnected], [ErrBusy], what wraps
-	// net.ErrClosed), the outcome is unknown and the caller tries again with
-	// the same key. Unlike SendPrepare it blocks, up to ctx.
+	// be under this key; after any other error the outcome is unknown and the
+	// caller tries again with the same key. Unlike SendPrepare it blocks, up
+	// to ctx.
 	//
 	// There are no partial payments: nil speaks of all of m. A plugin that
 	// pays in coarser units than the account's either gives an error that

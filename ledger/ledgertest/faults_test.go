@@ -74,7 +74,6 @@ const (
 	refundsUnknown     fault = "an unknown outcome is refunded"
 	refundsDown        fault = "a link that is down is a definite no"
 	refundsBusy        fault = "a link that is busy is a definite no"
-	refundsClosed      fault = "a link that is closed is a definite no"
 	givesUp            fault = "an unknown outcome is not tried again"
 	saysNothing        fault = "State does not say why a settlement is not paid"
 	neverRefunds       fault = "a definite no is tried again"
@@ -165,7 +164,6 @@ var seen = []struct {
 	{refundsUnknown, []string{"TriedAgain"}},
 	{refundsDown, []string{"TriedAgain"}},
 	{refundsBusy, []string{"TriedAgain"}},
-	{refundsClosed, []string{"TriedAgain"}},
 	{givesUp, []string{"TriedAgain"}},
 	{saysNothing, []string{"TriedAgain"}},
 	{neverRefunds, []string{"Refused"}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -121,8 +120,7 @@ func (b *naiveBook) payOne(ctx context.Context) bool {
 	}
 	err := b.terms.Pay(ctx, m)
 	f := b.l.fault
-	no := errors.Is(err, plugin.ErrNotSent) && (f == refundsDown || !errors.Is(err, plugin.ErrNotConnected)) &&
-		(f == refundsBusy || !errors.Is(err, plugin.ErrBusy)) && (f == refundsClosed || !errors.Is(err, net.ErrClosed))
+	no := errors.Is(err, plugin.ErrNotSent) && (f == refundsDown || !errors.Is(err, plugin.ErrNotConnected)) && (f == refundsBusy || !errors.Is(err, plugin.ErrBusy))
 	switch {
 	case err == nil:
 		b.done(s.Key, 0)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
 	"time"
 
@@ -137,8 +136,7 @@ func checkSettleMaximum(s *suite) error {
 
 func checkTriedAgain(s *suite) error {
 	u := s.begin()
-	reasons := []error{errors.New("no answer"), plugin.ErrUnknownOutcome, plugin.ErrNotConnected, plugin.ErrBusy,
-		fmt.Errorf("%w: %w", plugin.ErrNotSent, net.ErrClosed)}
+	reasons := []error{errors.New("no answer"), plugin.ErrUnknownOutcome, plugin.ErrNotConnected, plugin.ErrBusy}
 	faults := make(chan error, len(reasons))
 	for i, reason := range reasons { // at the same time: a ledger takes its time to try again
 		p := &payer{answer: reason}
