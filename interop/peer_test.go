@@ -15,9 +15,8 @@ import (
 	"github.com/interledger-go/connector/internal/testenv"
 )
 
-// peer is a node process that runs js/peer.js or another program that takes
-// calls, and lives no longer than its
-// test. Its methods may be called concurrently.
+// peer is a node process that runs js/peer.js, or another program that takes
+// calls, and lives no longer than its test. Its methods may be called concurrently.
 type peer struct {
 	name   string
 	kill   context.CancelFunc
@@ -67,20 +66,21 @@ type event struct {
 // test where node or the packages are missing.
 func startPeer(t *testing.T, name string, options pluginOptions) *peer {
 	t.Helper()
+	node := testenv.NeedCommand(t, "node", "apt-get install nodejs npm")
+	testenv.NeedFile(t, "js/node_modules/.package-lock.json", "npm ci --prefix interop/js")
 	if options.ReconnectIntervals == nil {
 		options.ReconnectIntervals = []int{0, 20}
 	}
 	if options.ResponseTimeout == 0 {
 		options.ResponseTimeout = int(callTimeout / time.Millisecond)
 	}
-	return startScript(t, name, "peer.js", options)
+	return startScript(t, name, node, "peer.js", options)
 }
 
-// startScript starts one of the programs in js, which is told its options.
-func startScript(t *testing.T, name, script string, options any) *peer {
+// startScript starts one of the programs in js under node, which is told its
+// options.
+func startScript(t *testing.T, name, node, script string, options any) *peer {
 	t.Helper()
-	node := testenv.NeedCommand(t, "node", "apt-get install nodejs npm")
-	testenv.NeedFile(t, "js/node_modules/.package-lock.json", "npm ci --prefix interop/js")
 	argument, err := json.Marshal(options)
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func (p *peer) read(stdout io.Reader) error {
 // milliseconds; a machine under load may need far longer.
 const callTimeout = 20 * time.Second
 
-// call calls a method of the program and reads what it returns into result,
+// call calls a method of js/peer.js and reads what it returns into result,
 // unless that is nil.
 func (p *peer) call(ctx context.Context, method string, with, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)

@@ -104,9 +104,10 @@ func (s *settler) awaitBook(t *testing.T, balance int64, remainder uint64) {
 // Engines built on ilp-settlement-core, which is what deployed ones stand on,
 // settle between two of our connectors.
 func TestSettlementEngines(t *testing.T) {
+	node := testenv.NeedCommand(t, "node", "apt-get install nodejs npm")
 	testenv.NeedFile(t, "js/node_modules/ilp-settlement-core", "npm ci --prefix interop/js")
 	alice, bob := newSettler(t), newSettler(t)
-	engines := startScript(t, "engines", "engine.js", map[string]any{
+	engines := startScript(t, "engines", node, "engine.js", map[string]any{
 		"account": "peer", "connectors": map[string]string{"alice": alice.url(), "bob": bob.url()}})
 	var urls struct{ Alice, Bob string }
 	call(t, engines, "start", nil, &urls)
