@@ -62,25 +62,27 @@ type event struct {
 	Reason string `json:"reason"`
 }
 
-// startPeer starts a peer, which does nothing until it is told. It skips the
-// test where node or the packages are missing.
+// startPeer starts a peer.
 func startPeer(t *testing.T, name string, options pluginOptions) *peer {
 	t.Helper()
-	node := testenv.NeedCommand(t, "node", "apt-get install nodejs npm")
-	testenv.NeedFile(t, "js/node_modules/.package-lock.json", "npm ci --prefix interop/js")
 	if options.ReconnectIntervals == nil {
 		options.ReconnectIntervals = []int{0, 20}
 	}
 	if options.ResponseTimeout == 0 {
 		options.ResponseTimeout = int(callTimeout / time.Millisecond)
 	}
-	return startScript(t, name, node, "peer.js", options)
+	return startProcess(t, name, "peer.js", options)
 }
 
-// startScript starts one of the programs in js under node, which is told its
-// options.
-func startScript(t *testing.T, name, node, script string, options any) *peer {
+// process is a peer that runs another program.
+type process = peer
+
+// startProcess starts a script, which does nothing until it is told. It skips
+// the test where node or the packages are missing.
+func startProcess(t *testing.T, name, script string, options any) *process {
 	t.Helper()
+	node := testenv.NeedCommand(t, "node", "apt-get install nodejs npm")
+	testenv.NeedFile(t, "js/node_modules/.package-lock.json", "npm ci --prefix interop/js")
 	argument, err := json.Marshal(options)
 	if err != nil {
 		t.Fatal(err)

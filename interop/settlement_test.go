@@ -104,10 +104,9 @@ func (s *settler) awaitBook(t *testing.T, balance int64, remainder uint64) {
 // Engines built on ilp-settlement-core, which is what deployed ones stand on,
 // settle between two of our connectors.
 func TestSettlementEngines(t *testing.T) {
-	node := testenv.NeedCommand(t, "node", "apt-get install nodejs npm")
 	testenv.NeedFile(t, "js/node_modules/ilp-settlement-core", "npm ci --prefix interop/js")
 	alice, bob := newSettler(t), newSettler(t)
-	engines := startScript(t, "engines", node, "engine.js", map[string]any{
+	engines := startProcess(t, "engines", "engine.js", map[string]any{
 		"account": "peer", "connectors": map[string]string{"alice": alice.url(), "bob": bob.url()}})
 	var urls struct{ Alice, Bob string }
 	call(t, engines, "start", nil, &urls)
@@ -180,7 +179,7 @@ func TestSettlementEngines(t *testing.T) {
 	bob.awaitBook(t, -12_003, 800_000_000_000_000_000) // nothing came twice
 }
 
-func call(t *testing.T, p *peer, method string, with, result any) {
+func call(t *testing.T, p *process, method string, with, result any) {
 	t.Helper()
 	if with == nil {
 		with = struct{}{}
