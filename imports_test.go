@@ -32,7 +32,7 @@ var houseRules = []struct {
 	{"middleware", []string{"ilp", "plugin", "store", "account", "ledger", "ping"}},
 
 	// Settlement engines.
-	{"settlement", []string{"ilp", "plugin"}},
+	{"settlement", []string{"ilp", "plugin", "account"}},
 
 	// Peer protocols: no sockets, no clocks.
 	{"ildcp", []string{"oer", "ilp", "plugin"}},
@@ -62,6 +62,7 @@ var houseRules = []struct {
 	{"internal/routetable", nil},
 	{"internal/rib", []string{"account", "ccp"}},
 	{"internal/testenv", nil},
+	{"internal/testengine", nil},
 	{"internal/testserver", []string{"internal/testenv"}},
 	{"internal/groupcommit", []string{"store"}},
 	{"internal/killtest", nil}, // tests alone

@@ -1,0 +1,213 @@
+package settlement
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/plugin"
+)
+
+const (
+	// maxQuantity is the longest JSON of a settlement that is read, in bytes.
+	maxQuantity = 4 << 10
+	// maxKey is the longest key, in bytes, that a ledger takes.
+	maxKey = 200
+)
+
+// ServeHTTP serves the engine: POST /accounts/ID/settlements says that money
+// has arrived (SE-30), POST /accounts/ID/messages sends a message to the
+// counterparty's engine (SE-31). The host strips what it has in front of these
+// paths, and bounds with its http.Server how long headers and bodies take.
+//
+// A settlement is booked when the answer is 201; its body is the quantity that
+// was asked for, of which nothing is left over. After a 4xx it is not, and the
+// request was wrong. As long as it is not known, there is no answer, and the
+// connection is closed in the end (by http.ErrAbortHandler): then every engine
+// asks again with the same key (SE-51). There is no 5xx, because engines built
+// on ilp-settlement-core take one for a no, and bring the amount once more
+// under another key.
+//
+// The answer to a message is 201 with the reply; 502 if the peer rejected it or
+// its answer was lost, 503 if it was not sent, and 504 if there was none in
+// time.
+func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := e.guard.check(r); err != nil {
+		e.refuse(w, r, err)
+		return
+	}
+	id, what, ok := splitPath(r.URL)
+	if !ok {
+		fail(w, http.StatusNotFound, "there is no such resource")
+		return
+	}
+	a := e.account(id)
+	switch {
+	case a == nil:
+		fail(w, http.StatusNotFound, "there is no such account")
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		fail(w, http.StatusMethodNotAllowed, "the method must be POST")
+	case what == pathSettlements:
+		if !e.enter() {
+			panic(http.ErrAbortHandler)
+		}
+		defer e.leave()
+		e.serveSettlement(w, r, a)
+	case !e.enter():
+		fail(w, http.StatusServiceUnavailable, "too many requests at once")
+	default:
+		defer e.leave()
+		e.serveMessage(w, r, a)
+	}
+}
+
+// enter reports whether another request of the engine may be served.
+func (e *Engine) enter() bool {
+	select {
+	case e.requests <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (e *Engine) leave() { <-e.requests }
+
+const (
+	pathAccounts    = "accounts"
+	pathSettlements = "settlements"
+	pathMessages    = "messages"
+)
+
+// splitPath reads /accounts/ID/settlements or /accounts/ID/messages. An id
+// that only looks like one when it is decoded, such as "a%2Fb", is none.
+func splitPath(u *url.URL) (id, what string, ok bool) {
+	parts := strings.Split(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
+	if len(parts) != 3 || parts[0] != pathAccounts || parts[2] != pathSettlements && parts[2] != pathMessages {
+		return "", "", false
+	}
+	id, err := url.PathUnescape(parts[1])
+	return id, parts[2], err == nil && validID(id)
+}
+
+// refuse answers somebody who is not the engine.
+func (e *Engine) refuse(w http.ResponseWriter, r *http.Request, reason error) {
+	e.refused.warn(e.log, "a request was refused that is not the settlement engine's", slog.String("from", r.RemoteAddr), slog.Any("error", reason))
+	w.Header().Add("WWW-Authenticate", `Bearer realm="settlement"`)
+	w.Header().Add("WWW-Authenticate", `Basic realm="settlement"`)
+	fail(w, http.StatusUnauthorized, "only the settlement engine is served here")
+}
+
+// serveSettlement books what the engine has received.
+func (e *Engine) serveSettlement(w http.ResponseWriter, r *http.Request, a *Account) {
+	keys := r.Header.Values(headerKey)
+	if len(keys) != 1 || keys[0] == "" || len(keys[0]) > maxKey {
+		fail(w, http.StatusBadRequest, fmt.Sprintf("there must be one %s of 1 to %d bytes", headerKey, maxKey))
+		return
+	}
+	body, ok := readBody(w, r, contentJSON, maxQuantity)
+	if !ok {
+		return
+	}
+	var q Quantity
+	if err := json.Unmarshal(body, &q); err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	m, err := q.Money(keys[0], a.asset)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	switch err := a.receive(r.Context(), m); {
+	case err == nil:
+		answerQuantity(w, q)
+	case errors.Is(err, plugin.ErrKeyReused):
+		e.log.Error("a settlement has the key of another one", slog.String("account", a.id), slog.Any("error", err))
+		fail(w, http.StatusConflict, "the key is that of a settlement of another amount")
+	default:
+		a.unbooked.warn(e.log, "a settlement is not known to be booked, and not answered", slog.String("account", a.id),
+			slog.String("money", m.String()), slog.Any("error", err))
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// answerQuantity says that all of q is booked.
+func answerQuantity(w http.ResponseWriter, q Quantity) {
+	text, err := json.Marshal(q)
+	if err != nil {
+		fail(w, http.StatusInternalServerError, "internal error")
+		return
+	}
+	w.Header().Set("Content-Type", contentJSON)
+	w.WriteHeader(http.StatusCreated)
+	_, _ = w.Write(text)
+}
+
+// serveMessage sends a message of the engine's to the counterparty's.
+func (e *Engine) serveMessage(w http.ResponseWriter, r *http.Request, a *Account) {
+	body, ok := readBody(w, r, contentOctets, ilp.MaxDataLength)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), e.timeout)
+	defer cancel()
+	reply, err := a.sendMessage(ctx, body)
+	if err != nil {
+		a.unanswered.warn(e.log, "a message of the settlement engine was not answered", slog.String("account", a.id), slog.Any("error", err))
+		failMessage(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", contentOctets)
+	w.WriteHeader(http.StatusCreated)
+	_, _ = w.Write(reply)
+}
+
+// failMessage answers a message that has no reply (SE-44).
+func failMessage(w http.ResponseWriter, err error) {
+	reject, rejected := errors.AsType[*ilp.Reject](err)
+	switch {
+	case errors.Is(err, plugin.ErrNotSent):
+		fail(w, http.StatusServiceUnavailable, "the peer is not connected")
+	case rejected && reject.Code == ilp.R00TransferTimedOut && reject.TriggeredBy.IsZero(), // by plugin.Call
+		errors.Is(err, context.DeadlineExceeded):
+		fail(w, http.StatusGatewayTimeout, "the peer has not answered")
+	case rejected:
+		fail(w, http.StatusBadGateway, fmt.Sprintf("the peer rejected the message: %s %q", reject.Code, reject.Message))
+	default:
+		fail(w, http.StatusBadGateway, "the peer's answer is lost, or makes no sense")
+	}
+}
+
+// readBody gives the body of a request, which must have a certain type and at
+// most so many bytes; it answers the request itself if not. That the type is
+// asked for keeps a page in somebody's browser from speaking as the engine.
+func readBody(w http.ResponseWriter, r *http.Request, contentType string, limit int64) ([]byte, bool) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != contentType {
+		fail(w, http.StatusUnsupportedMediaType, "the Content-Type must be "+contentType)
+		return nil, false
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err == nil {
+		return body, true
+	}
+	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
+		fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body must have at most %d bytes", limit))
+	} else {
+		fail(w, http.StatusBadRequest, "the body is cut off")
+	}
+	return nil, false
+}
+
+func fail(w http.ResponseWriter, status int, text string) {
+	http.Error(w, text, status)
+}
