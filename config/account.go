@@ -29,6 +29,9 @@ type Account struct {
 
 	// Balance bounds what is owed; nil sets no bound.
 	Balance *Balance `json:"balance,omitempty"`
+	// SettlementEngine pays settlements, and tells which have arrived; nil:
+	// what the plugin can by itself.
+	SettlementEngine *SettlementEngine `json:"settlementEngine,omitempty"`
 	// MaxPacketAmount is the largest amount of one packet from it.
 	MaxPacketAmount Amount `json:"maxPacketAmount,omitempty"`
 	// Throughput bounds the value that moves in a period.

@@ -63,7 +63,7 @@ func (k *checker) account(path string, a *Account) account.Account {
 	link := k.link(path, a)
 	k.plan.accounts = append(k.plan.accounts, link)
 	if a.Balance != nil && a.Balance.settles() && !link.link.Settles && !k.below(path) {
-		k.add(at(path, "balance", "settleThreshold"), "is %v, but the plugin %s cannot settle: leave it out", *a.Balance.SettleThreshold, a.Plugin)
+		k.add(at(path, "balance", "settleThreshold"), "is %v, but the plugin %s cannot settle: set settlementEngine, or leave it out", *a.Balance.SettleThreshold, a.Plugin)
 	}
 	if !k.below(path) {
 		complete := planned
@@ -79,11 +79,20 @@ func (k *checker) account(path string, a *Account) account.Account {
 type unlinked struct{ plugin.Plugin }
 
 // link looks at the plugin of an account.
-func (k *checker) link(path string, a *Account) plannedAccount {
-	planned := plannedAccount{Account: *a}
+func (k *checker) link(path string, a *Account) (planned plannedAccount) {
+	planned.Account = *a
+	secrets := []string{string(a.Options)}
+	if e := a.SettlementEngine; e != nil {
+		secrets = append(secrets, string(e.BearerToken), string(e.Listener.Token))
+		defer func() {
+			if !k.below(path) {
+				planned.link = k.engine(at(path, "settlementEngine"), a, planned.link)
+			}
+		}()
+	}
 	if a.Link != nil {
 		planned.link = given(a.Link)
-		planned.sum = fingerprint(a, nil)
+		planned.sum = fingerprint(a, secrets)
 		return planned
 	}
 	driver := k.registry.Plugins[a.Plugin]
@@ -94,7 +103,7 @@ func (k *checker) link(path string, a *Account) plannedAccount {
 	o, d := k.options(at(path, "options"), a.Options)
 	o.Account = a
 	planned.link = driver(o)
-	planned.sum = fingerprint(a, append(d.seen, string(a.Options)))
+	planned.sum = fingerprint(a, append(d.seen, secrets...))
 	for _, note := range planned.link.Notes {
 		k.note("%s: %s", at(path, "options"), note)
 	}

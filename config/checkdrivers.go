@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -174,7 +175,7 @@ func (k *checker) listeners() {
 	for i := range k.plan.accounts {
 		a := &k.plan.accounts[i]
 		for _, l := range a.link.Listen {
-			path := at("accounts", a.ID, "options", l.Option)
+			path := cmp.Or(l.path, at("accounts", a.ID, "options", l.Option))
 			other, taken := first[l.Address]
 			if taken && other.tls() != l.tls() {
 				k.add(path, "listens on %s with another certificate than account %q: they must be the same, or the ports differ", l.Address, other.account)

@@ -32,6 +32,7 @@ type Listen struct {
 	Claim string
 
 	account string // whose it is
+	path    string // of the option in the configuration, where it is no plugin's
 }
 
 func (l Listen) tls() Certificate {
