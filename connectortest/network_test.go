@@ -3,6 +3,7 @@ package connectortest_test
 import (
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -14,14 +15,17 @@ import (
 )
 
 var (
-	seedsFlag = flag.Int("seeds", 1, "run each scenario with so many seeds")
+	seedsFlag = flag.Int("seeds", 1, "run each scenario in each topology with so many seeds")
 	seedFlag  = flag.Uint64("seed", 0, "run the scenarios with this seed only")
 )
 
-// seeds runs f with each seed that the flags ask for.
+// seeds runs f with each seed that the flags ask for. They begin elsewhere for
+// each test, so that the fifty or so of a plain run are all different.
 func seeds(t *testing.T, f func(t *testing.T, seed uint64)) {
 	t.Helper()
-	first, count := uint64(1), *seedsFlag
+	name := fnv.New32a()
+	_, _ = name.Write([]byte(t.Name()))
+	first, count := 1+uint64(name.Sum32()), *seedsFlag
 	if *seedFlag != 0 {
 		first, count = *seedFlag, 1
 	}
