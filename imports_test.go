@@ -27,9 +27,10 @@ var houseRules = []struct {
 	{"plugin", []string{"ilp"}},
 	{"backend", []string{"ilp"}},
 	{"store", nil},
+	{"histogram", nil},
 	{"account", []string{"ilp", "plugin"}},
-	{"ledger", []string{"plugin", "store", "account"}},
-	{"middleware", []string{"ilp", "plugin", "store", "account", "ledger", "ping"}},
+	{"ledger", []string{"plugin", "store", "account", "histogram"}},
+	{"middleware", []string{"ilp", "plugin", "store", "account", "ledger", "ping", "histogram"}},
 
 	// Settlement engines.
 	{"settlement", []string{"ilp", "plugin"}},
@@ -67,6 +68,7 @@ var houseRules = []struct {
 	// Assembly: programs, and tests against real peers.
 	{"examples/*", []string{".", "*", "*/*"}},
 	{"cmd/*", []string{".", "*", "*/*"}},
+	{"telemetry", []string{".", "*"}},
 	{"internal/load", []string{".", "*", "*/*"}},
 	{"interop", []string{".", "*", "*/*", "internal/testenv"}},
 }

@@ -27,6 +27,10 @@ type Packet struct {
 	// itself.
 	Destination *account.Account
 
+	// DestinationAmount is what goes to Destination, in its unit; 0 as long as
+	// that is nil. For the stages of the source.
+	DestinationAmount uint64
+
 	// Received is when the packet reached the connector, by its clock.
 	Received time.Time
 
@@ -38,6 +42,10 @@ type Packet struct {
 	// source, as a mark: a reply that is this very one is relayed, any other
 	// is the connector's own. nil when the connector answers itself.
 	NextHopReply ilp.Reply
+
+	// Answered is when the answer came, by the connector's clock, if a stage
+	// has asked; otherwise zero. See AnsweredAt.
+	Answered time.Time
 
 	stages []Stage
 	passed int // how many stages have let the packet pass and not seen its reply
@@ -111,11 +119,22 @@ func (p *Packet) Late(reply ilp.Reply) {
 	}
 }
 
+// AnsweredAt is when the answer to p came, for hooks that see replies. The
+// clock now, that of the connector, is looked at once for each packet, however
+// many stages ask and on whichever side; and again after one of them has held
+// the reply, since time has passed then.
+func (p *Packet) AnsweredAt(now func() time.Time) time.Time {
+	if p.Answered.IsZero() {
+		p.Answered = now()
+	}
+	return p.Answered
+}
+
 // Reset empties p for its next use, so that it keeps nothing alive.
 func (p *Packet) Reset() {
 	p.Prepare = ilp.Prepare{}
-	p.Source, p.Destination = nil, nil
-	p.Received, p.Deadline = time.Time{}, time.Time{}
+	p.Source, p.Destination, p.DestinationAmount = nil, nil, 0
+	p.Received, p.Deadline, p.Answered = time.Time{}, time.Time{}, time.Time{}
 	p.NextHopReply = nil
 	p.stages, p.end, p.held = nil, nil, false
 	clear(p.values)
@@ -189,7 +208,11 @@ func (p *Packet) WasHeld() bool { return p.held }
 
 // release reports whether h is still good, and uses it up.
 func (h Hold) release() bool {
-	return h.turn&1 == 1 && h.p.holds.CompareAndSwap(h.turn, h.turn+1)
+	if h.turn&1 == 0 || !h.p.holds.CompareAndSwap(h.turn, h.turn+1) {
+		return false
+	}
+	h.p.Answered = time.Time{}
+	return true
 }
 
 // Pass lets a packet that was held in Prepare go on to the next stage. It
