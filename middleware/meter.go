@@ -47,7 +47,7 @@ func (m *Meter) Name() string { return "meter" }
 // Attach measures what comes from a. An account that is removed and added
 // again goes on where it was.
 func (m *Meter) Attach(host Host, a *account.Account) (Stages, error) {
-	return Stages{Incoming: &meterEdge{now: host.Now, figures: m.account(a)}}, nil
+	return Stages{Incoming: &meterEdge{since: Since(host), figures: m.account(a)}}, nil
 }
 
 // meterInside is the part of a Meter that measures what goes to an account.
@@ -56,7 +56,7 @@ type meterInside struct{ meter *Meter }
 func (meterInside) Name() string { return "meterInside" }
 
 func (m meterInside) Attach(host Host, a *account.Account) (Stages, error) {
-	return Stages{Outgoing: &meterLink{now: host.Now, figures: m.meter.account(a)}}, nil
+	return Stages{Outgoing: &meterLink{since: Since(host), figures: m.meter.account(a)}}, nil
 }
 
 func (m *Meter) account(a *account.Account) *accountMeter {
@@ -130,7 +130,7 @@ func (l *latencies) observe(o Outcome, took time.Duration) {
 		l[o].CompareAndSwap(nil, new(histogram.Histogram))
 		h = l[o].Load()
 	}
-	h.Observe(uint64(max(took, 0))) // a clock may be put back
+	h.Observe(uint64(took))
 }
 
 func (l *latencies) snapshot() map[Outcome]histogram.Snapshot {
@@ -145,7 +145,7 @@ func (l *latencies) snapshot() map[Outcome]histogram.Snapshot {
 
 // meterEdge is the outermost incoming Stage.
 type meterEdge struct {
-	now     func() time.Time
+	since   func(time.Time) time.Duration
 	figures *accountMeter
 }
 
@@ -153,7 +153,7 @@ func (s *meterEdge) Prepare(context.Context, *Packet) ilp.Reply { return nil }
 
 func (s *meterEdge) Reply(_ context.Context, p *Packet, reply ilp.Reply) ilp.Reply {
 	outcome := OutcomeOf(p, reply)
-	s.figures.incoming.observe(outcome, p.AnsweredAt(s.now).Sub(p.Received))
+	s.figures.incoming.observe(outcome, p.Took(s.since))
 	if reject, ok := reply.(*ilp.Reject); ok && outcome != OutcomeRejected {
 		s.figures.refused[codeIndex(reject.Code)].Add(1)
 	}
@@ -162,13 +162,13 @@ func (s *meterEdge) Reply(_ context.Context, p *Packet, reply ilp.Reply) ilp.Rep
 
 // meterLink is the innermost outgoing Stage.
 type meterLink struct {
-	now     func() time.Time
+	since   func(time.Time) time.Duration
 	figures *accountMeter
 }
 
 func (s *meterLink) Prepare(context.Context, *Packet) ilp.Reply { return nil }
 
 func (s *meterLink) Reply(_ context.Context, p *Packet, reply ilp.Reply) ilp.Reply {
-	s.figures.outgoing.observe(outgoingOutcome(p, reply), p.AnsweredAt(s.now).Sub(p.Received))
+	s.figures.outgoing.observe(outgoingOutcome(p, reply), p.Took(s.since))
 	return reply
 }

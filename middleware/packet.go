@@ -43,9 +43,9 @@ type Packet struct {
 	// is the connector's own. nil when the connector answers itself.
 	NextHopReply ilp.Reply
 
-	// Answered is when the answer came, by the connector's clock, if a stage
-	// has asked; otherwise zero. See AnsweredAt.
-	Answered time.Time
+	// Latency is how long it took until the answer came, if a stage has asked;
+	// otherwise 0. See Took.
+	Latency time.Duration
 
 	stages []Stage
 	passed int // how many stages have let the packet pass and not seen its reply
@@ -119,22 +119,22 @@ func (p *Packet) Late(reply ilp.Reply) {
 	}
 }
 
-// AnsweredAt is when the answer to p came, for hooks that see replies. The
-// clock now, that of the connector, is looked at once for each packet, however
-// many stages ask and on whichever side; and again after one of them has held
-// the reply, since time has passed then.
-func (p *Packet) AnsweredAt(now func() time.Time) time.Time {
-	if p.Answered.IsZero() {
-		p.Answered = now()
+// Took is how long it took until the answer to p came, for hooks that see
+// replies; never less than 0. since is that of [Since]. It looks at the clock
+// once for each packet, however many stages ask and on whichever side; and
+// again after one of them has held the reply, since time has passed then.
+func (p *Packet) Took(since func(time.Time) time.Duration) time.Duration {
+	if p.Latency == 0 {
+		p.Latency = max(since(p.Received), 0) // a clock may be put back
 	}
-	return p.Answered
+	return p.Latency
 }
 
 // Reset empties p for its next use, so that it keeps nothing alive.
 func (p *Packet) Reset() {
 	p.Prepare = ilp.Prepare{}
 	p.Source, p.Destination, p.DestinationAmount = nil, nil, 0
-	p.Received, p.Deadline, p.Answered = time.Time{}, time.Time{}, time.Time{}
+	p.Received, p.Deadline, p.Latency = time.Time{}, time.Time{}, 0
 	p.NextHopReply = nil
 	p.stages, p.end, p.held = nil, nil, false
 	clear(p.values)
@@ -211,7 +211,7 @@ func (h Hold) release() bool {
 	if h.turn&1 == 0 || !h.p.holds.CompareAndSwap(h.turn, h.turn+1) {
 		return false
 	}
-	h.p.Answered = time.Time{}
+	h.p.Latency = 0
 	return true
 }
 

@@ -93,7 +93,7 @@ func (l *PacketLog) Attach(host Host, a *account.Account) (Stages, error) {
 	}
 	ring := l.attach(a.ID)
 	return Stages{
-		Incoming: &packetLogStage{log: l, ring: ring, account: a.ID, now: host.Now},
+		Incoming: &packetLogStage{log: l, ring: ring, account: a.ID, since: Since(host)},
 		Close:    func() { l.detach(ring) },
 	}, nil
 }
@@ -240,19 +240,22 @@ type packetLogStage struct {
 	log     *PacketLog
 	ring    *packetRing
 	account string
-	now     func() time.Time
+	since   func(time.Time) time.Duration
 }
 
 func (s *packetLogStage) Prepare(context.Context, *Packet) ilp.Reply { return nil }
 
 func (s *packetLogStage) Reply(_ context.Context, p *Packet, reply ilp.Reply) ilp.Reply {
-	latency := max(p.AnsweredAt(s.now).Sub(p.Received), 0) // a clock may be put back
+	latency := p.Took(s.since)
 	record := s.ring.begin()
 	if record == nil {
 		return reply
 	}
 	record.received, record.latency = p.Received.UnixNano(), latency
-	record.account, record.amount = s.account, p.Prepare.Amount
+	record.amount = p.Prepare.Amount
+	if record.account != s.account { // as a rule the slot was this account's before
+		record.account = s.account
+	}
 	record.nextHop, record.nextHopAmount = "", p.DestinationAmount
 	if p.Destination != nil {
 		record.nextHop = p.Destination.ID

@@ -26,20 +26,22 @@ type packetRing struct {
 }
 
 // packetRecord is what a slot holds: 256 bytes. The destination has what the
-// rest leaves.
+// rest leaves. What is written for every packet stands together.
 type packetRecord struct {
 	received          int64 // in Unix nanoseconds
 	latency           time.Duration
 	amount            uint64
 	nextHopAmount     uint64
-	hash              uint64
-	account, nextHop  string // the memory of the accounts
-	condition         ilp.Condition
+	nextHop           string // the memory of the account, as account
 	code              [3]byte
 	codeLength        uint8
 	outcome           Outcome
 	destinationLength uint16 // before it was cut
 	destination       [loggedDestination]byte
+
+	account   string
+	hash      uint64
+	condition ilp.Condition
 }
 
 const loggedDestination = 144
