@@ -156,7 +156,7 @@ func TestCoreHasNoDependencies(t *testing.T) {
 			std[p.ImportPath] = true
 		}
 	}
-	for _, p := range goList(t, ".", "./oer", "./ilp", "./plugin", "./plugin/inproc", "./backend", "./backend/onetoone", "./backend/ecb", "./backend/ecbxrp", "./backend/ecbcoinmarketcap", "./backend/httprates", "./backend/static", "./backend/randomizer", "./store", "./store/memstore", "./middleware") {
+	for _, p := range goList(t, ".", "./oer", "./ilp", "./plugin", "./plugin/inproc", "./backend", "./backend/onetoone", "./backend/ecb", "./backend/ecbxrp", "./backend/ecbcoinmarketcap", "./backend/httprates", "./backend/static", "./backend/randomizer", "./store", "./store/memstore", "./histogram", "./middleware") {
 		for _, dep := range p.Deps {
 			if _, ours := local(dep); !ours && !std[dep] && strings.Contains(strings.Split(dep, "/")[0], ".") {
 				t.Errorf("package %s depends on %s", p.ImportPath, dep)

@@ -30,11 +30,11 @@ import (
 // that stands innermost is "meterInside".
 type Meter struct {
 	mu       sync.Mutex
-	accounts map[string]*accountMeter
+	accounts map[accountUnit]*accountMeter
 }
 
 // NewMeter makes a Meter for one connector.
-func NewMeter() *Meter { return &Meter{accounts: make(map[string]*accountMeter)} }
+func NewMeter() *Meter { return &Meter{accounts: make(map[accountUnit]*accountMeter)} }
 
 // Around gives list with m around it.
 func (m *Meter) Around(list []Middleware) []Middleware {
@@ -45,7 +45,7 @@ func (m *Meter) Around(list []Middleware) []Middleware {
 func (m *Meter) Name() string { return "meter" }
 
 // Attach measures what comes from a. An account that is removed and added
-// again goes on where it was.
+// again goes on where it was, unless it has another asset now, as in Stats.
 func (m *Meter) Attach(host Host, a *account.Account) (Stages, error) {
 	return Stages{Incoming: &meterEdge{since: Since(host), figures: m.account(a)}}, nil
 }
@@ -62,10 +62,11 @@ func (m meterInside) Attach(host Host, a *account.Account) (Stages, error) {
 func (m *Meter) account(a *account.Account) *accountMeter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	figures := m.accounts[a.ID]
+	unit := accountUnit{a.ID, a.Asset}
+	figures := m.accounts[unit]
 	if figures == nil {
 		figures = new(accountMeter)
-		m.accounts[a.ID] = figures
+		m.accounts[unit] = figures
 	}
 	return figures
 }
@@ -73,6 +74,7 @@ func (m *Meter) account(a *account.Account) *accountMeter {
 // AccountMeter is what was measured for one account since the Meter was made.
 type AccountMeter struct {
 	Account string
+	Asset   ilp.Asset
 	// Incoming is how long packets from the counterparty took until they were
 	// answered, in nanoseconds, by outcome. Outcomes that were not seen are
 	// left out.
@@ -87,16 +89,18 @@ type AccountMeter struct {
 	Refused map[ilp.Code]uint64
 }
 
-// Snapshot gives the figures of now for all accounts, by account id.
+// Snapshot gives the figures of now for all accounts, by account id and then
+// by asset.
 func (m *Meter) Snapshot() []AccountMeter {
 	m.mu.Lock()
 	accounts := maps.Clone(m.accounts)
 	m.mu.Unlock()
 	all := make([]AccountMeter, 0, len(accounts))
-	for _, id := range slices.Sorted(maps.Keys(accounts)) {
-		figures := accounts[id]
+	for _, unit := range slices.SortedFunc(maps.Keys(accounts), compareUnits) {
+		figures := accounts[unit]
 		all = append(all, AccountMeter{
-			Account:  id,
+			Account:  unit.id,
+			Asset:    unit.asset,
 			Incoming: figures.incoming.snapshot(),
 			Outgoing: figures.outgoing.snapshot(),
 			Refused:  figures.refusals(),
