@@ -100,12 +100,14 @@ const (
 	maxPause     = 100 * time.Millisecond // for what one read has brought
 )
 
-// refuses reports whether a reply says that the packet is one too many, T03 or
-// T05, and is given within the burst that has brought it: it is this node that
-// says so, not the next.
+// refuses reports whether a reply says that the packet is one too many of its
+// sender's: T03 or T05, within the burst that has brought it, so that it is
+// this node that says so; and not because a next hop is busy, for which those
+// to other next hops should not have to wait.
 func (s *Socket) refuses(ctx context.Context, reply ilp.Reply) bool {
 	reject, ok := reply.(*ilp.Reject)
-	return ok && (reject.Code == ilp.T03ConnectorBusy || reject.Code == ilp.T05RateLimited) && plugin.BurstFrom(ctx) == s.burst
+	return ok && (reject.Code == ilp.T03ConnectorBusy || reject.Code == ilp.T05RateLimited) &&
+		plugin.BurstFrom(ctx) == s.burst && !errors.Is(reject.Cause, plugin.ErrBusy)
 }
 
 // pause leaves the socket unread for a while after packets were refused. That

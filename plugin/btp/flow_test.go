@@ -112,18 +112,20 @@ func TestWhoSendsTooMuchIsReadSlowly(t *testing.T) {
 	const packets = 100
 	for name, c := range map[string]struct {
 		code  ilp.Code
+		cause error
 		later bool // answered by another goroutine
 		want  time.Duration
 	}{
 		"too many in flight": {code: ilp.T03ConnectorBusy, want: packets * 250 * time.Microsecond},
 		"too often":          {code: ilp.T05RateLimited, want: packets * 250 * time.Microsecond},
 		"no route":           {code: ilp.F02Unreachable},
-		"next hop is busy":   {code: ilp.T03ConnectorBusy, later: true},
+		"next hop is full":   {code: ilp.T03ConnectorBusy, cause: plugin.ErrBusy},
+		"next hop says so":   {code: ilp.T03ConnectorBusy, later: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newPipeNetwork(t, btp.ServerOptions{})
-				n.account(t, "alice", "token", &refuser{newRecorder(nil), ilp.Rejectf(c.code, "no"), c.later})
+				n.account(t, "alice", "token", &refuser{newRecorder(nil), &ilp.Reject{Code: c.code, Cause: c.cause}, c.later})
 				client := n.client(t, "alice", "token", newRecorder(fulfiller), nil)
 				synctest.Wait()
 				start := time.Now()
