@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/interledger-go/connector"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/middleware"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/store/boltstore"
 )
@@ -90,3 +92,77 @@ func median(times []time.Duration) float64 {
 	slices.Sort(times)
 	return float64(times[len(times)/2].Nanoseconds())
 }
+
+// BenchmarkForwardObserved is BenchmarkForward with more and more that looks
+// on: nothing, the standard chain (which counts, and raises alerts), that with
+// a meter, and that with a meter and a log of packets. The chains take turns
+// of a few milliseconds, so that all of them meet the same machine in the same
+// mood. It prints the medians of the user time that a packet takes.
+func BenchmarkForwardObserved(b *testing.B) {
+	bare, err := middleware.Without(middleware.Standard(), "stats")
+	if err != nil {
+		b.Fatal(err)
+	}
+	log := []middleware.Middleware{middleware.NewPacketLog(middleware.PacketLogOptions{})}
+	chains := []struct {
+		name string
+		list []middleware.Middleware
+	}{
+		{"unobserved", bare},
+		{"standard", middleware.Standard()},
+		{"metered", middleware.NewMeter().Around(middleware.Standard())},
+		{"metered+logged", append(log, middleware.NewMeter().Around(middleware.Standard())...)},
+	}
+	const turn = 10_000
+	packets := newPackets(1)
+	reply := &ilp.Fulfill{Fulfillment: fulfillment1}
+	answers := &countingReplier{}
+	links := make([]*fakeLink, len(chains))
+	for i, chain := range chains {
+		n := newNetwork(b, connector.Config{Middleware: chain.list})
+		links[i] = n.add(connector.Account{ID: "alice", Relation: connector.Child, MaxInFlight: 1 << 20})
+		n.add(connector.Account{ID: "bob", Relation: connector.Child}).answer = func(*ilp.Prepare) ilp.Reply { return reply }
+		n.run()
+	}
+	ctx := context.Background()
+	forward := func(i, times int) {
+		for range times {
+			links[i].handler.HandlePrepare(ctx, packets.next(), plugin.NewResponder(answers, 0))
+		}
+	}
+	for i := range links {
+		forward(i, 2*turn) // the tables of duplicates have had their busiest time
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	spent := make([][]time.Duration, len(chains))
+	rounds := 0
+	for b.Loop() {
+		for k := range links {
+			i := (k + rounds) % len(links)
+			before := userTime(b)
+			forward(i, turn)
+			spent[i] = append(spent[i], userTime(b)-before)
+		}
+		rounds++
+	}
+	if want := uint64(len(chains) * turn * (rounds + 2)); answers.fulfilled != want {
+		b.Fatalf("%d of %d packets were fulfilled", answers.fulfilled, want)
+	}
+	for i, chain := range chains {
+		b.ReportMetric(median(spent[i])/turn, chain.name+"-ns")
+	}
+	b.ReportMetric(100*(median(spent[len(spent)-1])/median(spent[0])-1), "%more")
+	b.ReportMetric(0, "ns/op") // It would be that of all.
+}
+
+// userTime is what the thread of the caller has spent outside of the kernel.
+func userTime(b *testing.B) time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(rusageThread, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano())
+}
+
+const rusageThread = 1 // RUSAGE_THREAD

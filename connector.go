@@ -29,6 +29,7 @@ type Connector struct {
 	router      *Router
 	logger      *slog.Logger
 	now         func() time.Time
+	systemClock bool // now is time.Now
 	ledger      ledger.Ledger
 	observer    backend.Observer // nil when the backend wants no news
 	inheritance inheritance
@@ -74,6 +75,7 @@ var (
 // New makes a connector, or says everything that is wrong with config. It
 // opens nothing and starts nothing: Run does.
 func New(config Config) (*Connector, error) {
+	systemClock := config.Now == nil
 	config.Middleware = slices.Clone(config.Middleware)
 	config.Routes = slices.Clone(config.Routes)
 	address, err := config.check()
@@ -85,7 +87,9 @@ func New(config Config) (*Connector, error) {
 		router: newRouter(&config, address),
 		logger: config.Logger,
 		now:    config.Now,
-		links:  make(map[string]*link),
+
+		systemClock: systemClock,
+		links:       make(map[string]*link),
 	}
 	c.identity.Store(&identity{address: address, network: network(address)})
 	c.inheritance = inheritance{from: config.InheritFrom, wake: make(chan struct{}, 1), random: rand.New(config.source())}

@@ -99,6 +99,7 @@ func (f *flight) Done(ctx context.Context, p *middleware.Packet, reply ilp.Reply
 			f.destination.answered()
 		}
 		f.observe(reply)
+		f.in.Latency = f.out.Latency
 		f.in.Answer(ctx, reply)
 		return
 	}

@@ -42,6 +42,7 @@ func (f *flight) forward(ctx context.Context) ilp.Reply {
 	f.in.Destination, f.out.Destination = &destination.account, &destination.account
 	f.out.Prepare = *p
 	f.out.Prepare.Amount, f.out.Prepare.ExpiresAt = amount, expiresAt
+	f.in.DestinationAmount = amount
 	return nil
 }
 

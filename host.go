@@ -31,6 +31,9 @@ func (h host) Book(a *account.Account) ledger.Book {
 	return nil
 }
 
+// SystemClock says whether Now is time.Now; see middleware.Since.
+func (h host) SystemClock() bool { return h.systemClock }
+
 // middlewareView is the view of the connector's store in which those of the
 // middleware lie, so that no name of one is that of another part.
 const middlewareView = "middleware"

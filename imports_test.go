@@ -27,9 +27,10 @@ var houseRules = []struct {
 	{"plugin", []string{"ilp"}},
 	{"backend", []string{"ilp"}},
 	{"store", nil},
+	{"histogram", nil},
 	{"account", []string{"ilp", "plugin"}},
-	{"ledger", []string{"plugin", "store", "account"}},
-	{"middleware", []string{"ilp", "plugin", "store", "account", "ledger", "ping"}},
+	{"ledger", []string{"plugin", "store", "account", "histogram"}},
+	{"middleware", []string{"ilp", "plugin", "store", "account", "ledger", "ping", "histogram"}},
 
 	// Settlement engines.
 	{"settlement", []string{"ilp", "plugin", "account"}},
@@ -78,6 +79,7 @@ var houseRules = []struct {
 	{"config", []string{".", "*", "*/*"}},
 	{"examples/*", []string{".", "*", "*/*"}},
 	{"cmd/*", []string{".", "*", "*/*"}},
+	{"telemetry", []string{".", "*"}},
 	{"internal/load", []string{".", "*", "*/*"}},
 	{"internal/httpload", []string{".", "*", "*/*"}},
 	{"connectortest", []string{".", "ilp", "plugin", "store", "ccp", "middleware", "plugin/inproc", "backend/onetoone", "store/memstore"}},
@@ -167,7 +169,7 @@ func TestCoreHasNoDependencies(t *testing.T) {
 			std[p.ImportPath] = true
 		}
 	}
-	for _, p := range goList(t, ".", "./oer", "./ilp", "./plugin", "./plugin/inproc", "./backend", "./backend/onetoone", "./backend/ecb", "./backend/ecbxrp", "./backend/ecbcoinmarketcap", "./backend/httprates", "./backend/static", "./backend/randomizer", "./store", "./store/memstore", "./middleware") {
+	for _, p := range goList(t, ".", "./oer", "./ilp", "./plugin", "./plugin/inproc", "./backend", "./backend/onetoone", "./backend/ecb", "./backend/ecbxrp", "./backend/ecbcoinmarketcap", "./backend/httprates", "./backend/static", "./backend/randomizer", "./store", "./store/memstore", "./histogram", "./middleware") {
 		for _, dep := range p.Deps {
 			if _, ours := local(dep); !ours && !std[dep] && strings.Contains(strings.Split(dep, "/")[0], ".") {
 				t.Errorf("package %s depends on %s", p.ImportPath, dep)

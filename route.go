@@ -40,6 +40,11 @@ var routeOriginNames = [...]string{
 	RouteConfigured: "configured", RouteLocal: "local", RouteLearned: "learned", RouteDefault: "default",
 }
 
+// RouteOrigins gives all origins, in their order.
+func RouteOrigins() []RouteOrigin {
+	return []RouteOrigin{RouteConfigured, RouteLocal, RouteLearned, RouteDefault}
+}
+
 // String names the origin in one word.
 func (o RouteOrigin) String() string {
 	if o < 0 || int(o) >= len(routeOriginNames) {

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"github.com/interledger-go/connector/account"
+	"github.com/interledger-go/connector/backend"
 	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware"
@@ -75,6 +76,42 @@ func (c *Connector) Alerts() []middleware.Alert {
 func (c *Connector) DismissAlert(id uint64) bool {
 	alerts, ok := middleware.Find[*middleware.Alerts](c.config.Middleware)
 	return ok && alerts.Dismiss(id)
+}
+
+// Meters is what the meter middleware has measured, by account; nil if the
+// chain has none.
+func (c *Connector) Meters() []middleware.AccountMeter {
+	meter, ok := middleware.Find[*middleware.Meter](c.config.Middleware)
+	if !ok {
+		return nil
+	}
+	return meter.Snapshot()
+}
+
+// PacketLog is that of the chain; nil if it has none.
+func (c *Connector) PacketLog() *middleware.PacketLog {
+	log, _ := middleware.Find[*middleware.PacketLog](c.config.Middleware)
+	return log
+}
+
+// Commits is how the ledger makes postings durable; ok is false if it does not
+// say, as one that other processes share may not.
+func (c *Connector) Commits() (commits ledger.Commits, ok bool) {
+	measured, ok := c.ledger.(ledger.Measured)
+	if !ok {
+		return ledger.Commits{}, false
+	}
+	return measured.Commits(), true
+}
+
+// Feeds is the state of the sources that the backend fetches rates from; nil
+// if it fetches none.
+func (c *Connector) Feeds() []backend.FeedStatus {
+	feeder, ok := c.config.Backend.(backend.Feeder)
+	if !ok {
+		return nil
+	}
+	return feeder.Feeds()
 }
 
 // Counters counts what belongs to no single account.

@@ -11,7 +11,9 @@ import (
 // fingerprint is that of all that was sent over all links.
 func (w *Network) fingerprint() (sum uint64) {
 	for _, l := range w.Links() {
+		l.mu.Lock()
 		sum = digest([]byte(l.String())) ^ (sum*31 + l.fingerprint)
+		l.mu.Unlock()
 	}
 	return sum
 }

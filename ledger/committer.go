@@ -96,9 +96,11 @@ const volatileInterval = 50 * time.Millisecond
 func (c *committer) commit(ctx context.Context) error {
 	epoch := c.collect(<-c.told)
 	if c.batch.Len() > 0 {
+		began := time.Now()
 		if err := c.write(ctx); err != nil {
 			return err
 		}
+		c.l.commits.observe(&c.batch, time.Since(began))
 	}
 	c.tell <- c.batch.waiters
 	c.batch.waiters = nil
@@ -140,6 +142,7 @@ func (c *committer) write(ctx context.Context) error {
 			c.recovered()
 			return nil
 		}
+		c.l.commits.failures.Add(1)
 		c.failing(err)
 		if errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrInvalid) {
 			return fmt.Errorf("ledger: the store takes nothing any more: %w", err)

@@ -35,6 +35,8 @@ type Local struct {
 	store    store.Store
 	volatile bool // nothing in the store survives the process: nobody has to wait for it
 
+	commits commits
+
 	epoch  atomic.Uint64 // of postings; changed with dirtyMu held
 	unwell atomic.Bool   // the store fails, or is slow
 	closed atomic.Bool   // nothing more is posted

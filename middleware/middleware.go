@@ -42,6 +42,16 @@ type Host interface {
 	Store(name string) (store.Store, error)
 }
 
+// Since gives how long ago a time was by the clock of host. It is cheaper than
+// Now if the host has a method SystemClock, which says that its clock is
+// time.Now: the time of day need not be looked at then.
+func Since(host Host) func(time.Time) time.Duration {
+	if h, ok := host.(interface{ SystemClock() bool }); ok && h.SystemClock() {
+		return time.Since
+	}
+	return func(t time.Time) time.Duration { return host.Now().Sub(t) }
+}
+
 // Runner is implemented by a Middleware that has something to do in the
 // background, such as writing to its store.
 type Runner interface {

@@ -27,6 +27,10 @@ type Packet struct {
 	// itself.
 	Destination *account.Account
 
+	// DestinationAmount is what goes to Destination, in its unit; 0 as long as
+	// that is nil. For the stages of the source.
+	DestinationAmount uint64
+
 	// Received is when the packet reached the connector, by its clock.
 	Received time.Time
 
@@ -38,6 +42,10 @@ type Packet struct {
 	// source, as a mark: a reply that is this very one is relayed, any other
 	// is the connector's own. nil when the connector answers itself.
 	NextHopReply ilp.Reply
+
+	// Latency is how long it took until the answer came, if a stage has asked;
+	// otherwise 0. See Took.
+	Latency time.Duration
 
 	stages []Stage
 	passed int // how many stages have let the packet pass and not seen its reply
@@ -111,11 +119,22 @@ func (p *Packet) Late(reply ilp.Reply) {
 	}
 }
 
+// Took is how long it took until the answer to p came, for hooks that see
+// replies; never less than 0. since is that of [Since]. It looks at the clock
+// once for each packet, however many stages ask and on whichever side; and
+// again after one of them has held the reply, since time has passed then.
+func (p *Packet) Took(since func(time.Time) time.Duration) time.Duration {
+	if p.Latency == 0 {
+		p.Latency = max(since(p.Received), 0) // a clock may be put back
+	}
+	return p.Latency
+}
+
 // Reset empties p for its next use, so that it keeps nothing alive.
 func (p *Packet) Reset() {
 	p.Prepare = ilp.Prepare{}
-	p.Source, p.Destination = nil, nil
-	p.Received, p.Deadline = time.Time{}, time.Time{}
+	p.Source, p.Destination, p.DestinationAmount = nil, nil, 0
+	p.Received, p.Deadline, p.Latency = time.Time{}, time.Time{}, 0
 	p.NextHopReply = nil
 	p.stages, p.end, p.held = nil, nil, false
 	clear(p.values)
@@ -189,7 +208,11 @@ func (p *Packet) WasHeld() bool { return p.held }
 
 // release reports whether h is still good, and uses it up.
 func (h Hold) release() bool {
-	return h.turn&1 == 1 && h.p.holds.CompareAndSwap(h.turn, h.turn+1)
+	if h.turn&1 == 0 || !h.p.holds.CompareAndSwap(h.turn, h.turn+1) {
+		return false
+	}
+	h.p.Latency = 0
+	return true
 }
 
 // Pass lets a packet that was held in Prepare go on to the next stage. It

@@ -265,14 +265,15 @@ func TestResetEmptiesPacket(t *testing.T) {
 	a := &observer{stage{name: "a", diary: d}}
 	p := middleware.Packet{
 		Prepare: prepare(5), Source: &account.Account{}, Destination: &account.Account{},
-		Received: start, Deadline: start, NextHopReply: fulfill1(),
+		DestinationAmount: 7, Received: start, Deadline: start, Latency: 1, NextHopReply: fulfill1(),
 	}
 	p.Run(t.Context(), []middleware.Stage{a}, &end{diary: d, answer: fulfill1()})
 	p.Hold()
 	d.take()
 	p.Reset()
 	if p.Prepare.Amount != 0 || !p.Prepare.Destination.IsZero() || p.Source != nil || p.Destination != nil ||
-		!p.Received.IsZero() || !p.Deadline.IsZero() || p.NextHopReply != nil || p.WasHeld() {
+		p.DestinationAmount != 0 || !p.Received.IsZero() || !p.Deadline.IsZero() || p.Latency != 0 ||
+		p.NextHopReply != nil || p.WasHeld() {
 		t.Errorf("Reset leaves %+v", &p)
 	}
 	p.Late(fulfill1())

@@ -1,10 +1,11 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"math/big"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -21,26 +22,43 @@ import (
 // counts what passed the limits outside of it.
 type Stats struct {
 	mu       sync.Mutex
-	accounts map[string]*accountStats
+	accounts map[accountUnit]*accountStats
+}
+
+// accountUnit is an account and the unit of its amounts. Amounts of different
+// units are never added up.
+type accountUnit struct {
+	id    string
+	asset ilp.Asset
+}
+
+func compareUnits(a, b accountUnit) int {
+	return cmp.Or(
+		cmp.Compare(a.id, b.id),
+		cmp.Compare(a.asset.Code, b.asset.Code),
+		cmp.Compare(a.asset.Scale, b.asset.Scale),
+	)
 }
 
 // NewStats makes a Stats for one connector.
 func NewStats() *Stats {
-	return &Stats{accounts: make(map[string]*accountStats)}
+	return &Stats{accounts: make(map[accountUnit]*accountStats)}
 }
 
 // Name gives "stats".
 func (s *Stats) Name() string { return "stats" }
 
 // Attach starts to count for a. An account that is removed and added again
-// goes on where it was.
+// goes on where it was, unless it has another asset now: that is counted for
+// itself.
 func (s *Stats) Attach(_ Host, a *account.Account) (Stages, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	counts := s.accounts[a.ID]
+	unit := accountUnit{a.ID, a.Asset}
+	counts := s.accounts[unit]
 	if counts == nil {
 		counts = &accountStats{}
-		s.accounts[a.ID] = counts
+		s.accounts[unit] = counts
 	}
 	return Stages{
 		Incoming:      &counts.incoming,
@@ -54,6 +72,7 @@ func (s *Stats) Attach(_ Host, a *account.Account) (Stages, error) {
 // made. Amounts are in the unit of the account.
 type AccountStats struct {
 	Account string
+	Asset   ilp.Asset
 	// Incoming is what came from the counterparty, Outgoing what went to it.
 	Incoming, Outgoing DirectionStats
 }
@@ -81,20 +100,22 @@ type Total struct {
 	Amount *big.Int
 }
 
-// Snapshot gives the figures of now for all accounts, by account id. Figures
-// that change while it runs may be a packet apart from one another.
+// Snapshot gives the figures of now for all accounts, by account id and then
+// by asset. Figures that change while it runs may be a packet apart from one
+// another.
 func (s *Stats) Snapshot() []AccountStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make([]AccountStats, 0, len(s.accounts))
-	for id, counts := range s.accounts {
+	for _, unit := range slices.SortedFunc(maps.Keys(s.accounts), compareUnits) {
+		counts := s.accounts[unit]
 		all = append(all, AccountStats{
-			Account:  id,
+			Account:  unit.id,
+			Asset:    unit.asset,
 			Incoming: counts.incoming.snapshot(),
 			Outgoing: counts.outgoing.snapshot(),
 		})
 	}
-	slices.SortFunc(all, func(a, b AccountStats) int { return strings.Compare(a.Account, b.Account) })
 	return all
 }
 

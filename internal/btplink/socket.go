@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/internal/wsconn"
@@ -34,6 +35,7 @@ type Socket struct {
 	cause   error // why it ended, or is about to
 
 	burst   *plugin.Burst
+	refused int    // packets of the burst that were refused; see pause
 	packet  Packet // what has been decoded last; used again for the next
 	prepare ilp.Prepare
 	fulfill ilp.Fulfill
@@ -82,12 +84,44 @@ func newSocket(limits Limits) *Socket {
 // points into the memory the burst was read into.
 func (s *Socket) onIdle() {
 	s.burst.Flush()
+	s.pause()
 	s.prepare, s.fulfill, s.reject = ilp.Prepare{}, ilp.Fulfill{}, ilp.Reject{}
 	if cap(s.packet.Entries) > maxKeptEntries {
 		s.packet.Entries = nil
 	}
 	clear(s.packet.Entries[:cap(s.packet.Entries)])
 	s.packet = Packet{Entries: s.packet.Entries[:0]}
+}
+
+// What it costs a counterparty to send more than it may: at most 4,000 packets
+// in a second are refused to a socket.
+const (
+	refusalPause = 250 * time.Microsecond // for each packet that is refused
+	maxPause     = 100 * time.Millisecond // for what one read has brought
+)
+
+// refuses reports whether a reply says that the packet is one too many of its
+// sender's: T03 or T05, within the burst that has brought it, so that it is
+// this node that says so; and not because a next hop is busy, for which those
+// to other next hops should not have to wait.
+func (s *Socket) refuses(ctx context.Context, reply ilp.Reply) bool {
+	reject, ok := reply.(*ilp.Reject)
+	return ok && (reject.Code == ilp.T03ConnectorBusy || reject.Code == ilp.T05RateLimited) &&
+		plugin.BurstFrom(ctx) == s.burst && !errors.Is(reject.Cause, plugin.ErrBusy)
+}
+
+// pause leaves the socket unread for a while after packets were refused. That
+// costs about as much as to forward them, so a counterparty that sends without
+// end would take the processor away from all others. It is read as fast as its
+// limits allow, and slowly beyond them; the rest waits on its own side of the
+// connection.
+func (s *Socket) pause() {
+	if s.refused == 0 {
+		return
+	}
+	wait := min(time.Duration(s.refused)*refusalPause, maxPause)
+	s.refused = 0
+	time.Sleep(wait)
 }
 
 // maxKeptEntries is the number of entries that a socket keeps room for.
@@ -217,6 +251,9 @@ func (s *Socket) Reply(ctx context.Context, token uint64, reply ilp.Reply, err e
 		if reject, ok := errors.AsType[*ilp.Reject](err); ok {
 			reply = reject
 		}
+	}
+	if s.refuses(ctx, reply) {
+		s.refused++
 	}
 	if reply != nil {
 		err = s.writeReply(id, reply)

@@ -4,29 +4,36 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"runtime/pprof"
 	"syscall"
 	"time"
 
 	"github.com/interledger-go/connector"
 	"github.com/interledger-go/connector/backend/onetoone"
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware"
 	"github.com/interledger-go/connector/plugin/btp"
+	"github.com/interledger-go/connector/plugin/miniaccounts"
 	"github.com/interledger-go/connector/store/memstore"
 )
 
 // maxWindow is the number of packets that the connector takes in flight.
 const maxWindow = 100_000
 
-// Accounts of the connector, and their tokens.
-const source, sink = "source", "sink"
+// Accounts of the connector. The tokens of those over BTP are their names. The
+// users of many are whoever comes, each by its token.
+const source, sink, silent, many = "source", "sink", "silent", "many"
+
+// Paths of the connector's server.
+const accountsPath, usersPath = "/accounts", "/users"
+
+// maxUserRate is how many packets a user may send in a second.
+const maxUserRate = 1000
 
 // usage is what the operating system says of a process.
 type usage struct {
@@ -49,7 +56,7 @@ func runConnector(in io.Reader, out io.Writer, profile string) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	c, server, err := newConnector()
+	c, handler, err := newConnector()
 	if err != nil {
 		return err
 	}
@@ -57,7 +64,7 @@ func runConnector(in io.Reader, out io.Writer, profile string) error {
 	if err != nil {
 		return err
 	}
-	web := &http.Server{Handler: server, ReadHeaderTimeout: 10 * time.Second}
+	web := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go web.Serve(socket)
 	defer web.Close()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -82,25 +89,40 @@ func runConnector(in io.Reader, out io.Writer, profile string) error {
 	return <-stopped
 }
 
-// newConnector makes a connector with the standard chain and two accounts.
-func newConnector() (*connector.Connector, *btp.Server, error) {
+// newConnector makes a connector with the standard chain, three accounts over
+// BTP, and one for many users.
+func newConnector() (*connector.Connector, http.Handler, error) {
 	rates, err := onetoone.New(onetoone.Options{Spread: "0.002"})
 	if err != nil {
 		return nil, nil, err
 	}
+	books := memstore.New()
+	l, err := ledger.NewLocal(ledger.LocalOptions{Store: books})
+	if err != nil {
+		return nil, nil, err
+	}
 	c, err := connector.New(connector.Config{
-		Address: "test.load", Store: memstore.New(), Backend: rates, Middleware: middleware.Standard(),
+		Address: "test.load", Store: books, Ledger: l, Backend: rates, Middleware: middleware.Standard(),
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	server := btp.NewServer(btp.ServerOptions{Limits: btp.Limits{MaxOutstanding: maxWindow}})
-	for _, id := range []string{source, sink} {
-		link, err := server.Account(btp.Credentials{Username: id, Token: id})
-		if err != nil {
+	users, err := miniaccounts.NewServer(miniaccounts.Options{
+		Ledger: l,
+		Limits: miniaccounts.UserLimits{RateLimit: &connector.RateLimit{RefillCount: maxUserRate, RefillPeriod: time.Second}},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	links := map[string]connector.Plugin{many: users}
+	for _, id := range []string{source, sink, silent} {
+		if links[id], err = server.Account(btp.Credentials{Username: id, Token: id}); err != nil {
 			return nil, nil, err
 		}
-		err = c.AddAccount(context.Background(), connector.Account{
+	}
+	for id, link := range links {
+		err := c.AddAccount(context.Background(), connector.Account{
 			ID: id, Relation: connector.Child, Asset: connector.Asset{Code: "USD", Scale: 9},
 			Plugin: link, MaxInFlight: maxWindow,
 		})
@@ -108,53 +130,8 @@ func newConnector() (*connector.Connector, *btp.Server, error) {
 			return nil, nil, err
 		}
 	}
-	return c, server, nil
-}
-
-// process is the connector as the load sees it.
-type process struct {
-	command *exec.Cmd
-	in      io.WriteCloser
-	out     *bufio.Reader
-	address string
-}
-
-func start(command *exec.Cmd) (*process, error) {
-	command.Stderr = os.Stderr
-	in, err := command.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := command.Start(); err != nil {
-		return nil, err
-	}
-	p := &process{command: command, in: in, out: bufio.NewReader(out)}
-	line, err := p.out.ReadString('\n')
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the connector did not start: %w", err), p.stop())
-	}
-	p.address = line[:len(line)-1]
-	return p, nil
-}
-
-// usage asks the process for its usage of now.
-func (p *process) usage() (usage, error) {
-	var u usage
-	if _, err := io.WriteString(p.in, "\n"); err != nil {
-		return u, err
-	}
-	line, err := p.out.ReadBytes('\n')
-	if err != nil {
-		return u, err
-	}
-	return u, json.Unmarshal(line, &u)
-}
-
-// stop ends the process and waits for it.
-func (p *process) stop() error {
-	return errors.Join(p.in.Close(), p.command.Wait())
+	mux := http.NewServeMux()
+	mux.Handle(accountsPath, server)
+	mux.Handle(usersPath, users)
+	return c, mux, nil
 }

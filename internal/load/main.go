@@ -6,6 +6,12 @@
 //	go run ./internal/load                       # windows of 1, 50 and 500
 //	go run ./internal/load -windows 64 -data 8 -time 10s
 //
+// Or it measures what users behind one account notice of others behind the
+// same who make trouble: how long their packets take without, with each kind
+// of trouble, and with all of them at once.
+//
+//	go run ./internal/load -users 10
+//
 // The load is bounded in time and goes over loopback only. Clients and
 // connector share the machine, so on two cores a rate is of both together;
 // the CPU time for a packet is of the connector alone.
@@ -16,7 +22,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
@@ -27,17 +32,27 @@ import (
 func main() {
 	var (
 		serve   = flag.Bool("serve", false, "be the connector (used by this program itself)")
+		trouble = flag.String("trouble", "", "be a user who makes it (used by this program itself)")
+		address = flag.String("address", "", "of the connector, for the user who makes trouble")
 		windows = flag.String("windows", "1,50,500", "how many packets are in flight, for each run")
+		users   = flag.Int("users", 0, "measure what this many users notice of those who make trouble, instead")
+		rounds  = flag.Int("rounds", 5, "how often each kind of trouble is made")
 		data    = flag.Int("data", 300, "bytes of data in each packet, 8 at least")
 		length  = flag.Duration("time", 5*time.Second, "how long each run is, at most a minute")
 		profile = flag.String("cpuprofile", "", "where the connector writes a CPU profile")
 	)
 	flag.Parse()
+	bytes, duration := max(*data, numberSize), min(*length, time.Minute)
 	var err error
-	if *serve {
+	switch {
+	case *serve:
 		err = runConnector(os.Stdin, os.Stdout, *profile)
-	} else {
-		err = measure(*windows, max(*data, numberSize), min(*length, time.Minute), *profile)
+	case *trouble != "":
+		err = runTrouble(*trouble, *address, bytes, os.Stdin, os.Stdout)
+	case *users > 0:
+		err = measureUsers(min(*users, maxUsers), max(*rounds, 1), bytes, duration, *profile)
+	default:
+		err = measure(*windows, bytes, duration, *profile)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
@@ -48,19 +63,15 @@ func main() {
 // measure runs the connector in a process of its own, and the load against
 // it for each window.
 func measure(windows string, data int, length time.Duration, profile string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	child, err := start(exec.CommandContext(ctx, self, "-serve", "-cpuprofile", profile))
+	child, err := startSelf(ctx, "-serve", "-cpuprofile", profile)
 	if err != nil {
 		return err
 	}
 	defer child.stop()
 
-	pair, err := join(ctx, child.address, data)
+	pair, err := join(ctx, child.first, data)
 	if err != nil {
 		return err
 	}

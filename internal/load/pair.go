@@ -4,8 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"math/bits"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,18 +17,14 @@ import (
 // pair is two BTP clients: one that sends, and one that fulfils.
 type pair struct {
 	source, sink *btp.Client
-	prepare      ilp.Prepare
 	data         int // length of a packet's data
-	numbers      atomic.Uint64
 }
 
-// numberSize is the length of the number that a packet begins with.
-const numberSize = 8
-
 // client dials and waits until it is connected.
-func client(ctx context.Context, url string, answer plugin.HandlerFunc) (*btp.Client, error) {
-	h := &connecting{HandlerFunc: answer, connected: make(chan struct{})}
-	c := btp.NewClient(btp.ClientOptions{URL: url, Limits: btp.Limits{MaxOutstanding: maxWindow}})
+func client(ctx context.Context, o btp.ClientOptions, packets plugin.Handler) (*btp.Client, error) {
+	h := &connecting{Handler: packets, connected: make(chan struct{})}
+	o.Limits.MaxOutstanding = maxWindow
+	c := btp.NewClient(o)
 	if err := c.Open(ctx, h); err != nil {
 		return nil, err
 	}
@@ -41,9 +36,19 @@ func client(ctx context.Context, url string, answer plugin.HandlerFunc) (*btp.Cl
 	}
 }
 
+// account is the other end of an account of the connector at address.
+func account(ctx context.Context, address, id string, packets plugin.Handler) (*btp.Client, error) {
+	return client(ctx, btp.ClientOptions{URL: "btp+ws://" + address + accountsPath, Username: id, Token: id}, packets)
+}
+
+// user is one of those behind the account many.
+func user(ctx context.Context, address, token string) (*btp.Client, error) {
+	return client(ctx, btp.ClientOptions{URL: "btp+ws://" + address + usersPath, Token: token}, sender)
+}
+
 // connecting is a handler that says when its link is up for the first time.
 type connecting struct {
-	plugin.HandlerFunc
+	plugin.Handler
 	once      sync.Once
 	connected chan struct{}
 }
@@ -54,28 +59,48 @@ func (h *connecting) HandleState(connected bool, _ error) {
 	}
 }
 
-// join connects the pair to the connector at address. The packets have data
-// bytes of data, of which the first eight are a number: no packet is a
+// sender takes no packets, fulfiller all of them.
+var (
+	sender plugin.HandlerFunc = func(context.Context, *ilp.Prepare) ilp.Reply {
+		return ilp.Rejectf(ilp.F02Unreachable, "this end only sends")
+	}
+	fulfiller plugin.HandlerFunc = func(context.Context, *ilp.Prepare) ilp.Reply {
+		return &ilp.Fulfill{Fulfillment: fulfillment}
+	}
+	fulfillment = ilp.Fulfillment{1, 2, 3}
+)
+
+// numberSize is the length of the number that the data of a packet begins with.
+const numberSize = 8
+
+// Packets are numbered; those of other processes begin elsewhere.
+var (
+	firstNumber = rand.Uint64()
+	numbers     atomic.Uint64
+)
+
+// mark makes a packet with these data unlike all others, so that none is the
 // duplicate of another.
+func mark(data []byte) { binary.BigEndian.PutUint64(data, firstNumber+numbers.Add(1)) }
+
+// prepareTo is a packet to an account of the connector that expires in life.
+func prepareTo(account string, life time.Duration) ilp.Prepare {
+	return ilp.Prepare{
+		Amount: 1_000_000, Condition: fulfillment.Condition(), ExpiresAt: time.Now().Add(life),
+		Destination: ilp.MustParseAddress("test.load." + account + ".wallet"),
+	}
+}
+
+// join connects the pair to the connector at address. The packets have data
+// bytes of data.
 func join(ctx context.Context, address string, data int) (*pair, error) {
-	fulfillment := ilp.Fulfillment{1, 2, 3}
 	p := &pair{data: data}
 	var err error
-	p.sink, err = client(ctx, fmt.Sprintf("btp+ws://%s:%s@%s", sink, sink, address), func(context.Context, *ilp.Prepare) ilp.Reply {
-		return &ilp.Fulfill{Fulfillment: fulfillment}
-	})
-	if err != nil {
+	if p.sink, err = account(ctx, address, sink, fulfiller); err != nil {
 		return nil, err
 	}
-	p.source, err = client(ctx, fmt.Sprintf("btp+ws://%s:%s@%s", source, source, address), func(context.Context, *ilp.Prepare) ilp.Reply {
-		return ilp.Rejectf(ilp.F02Unreachable, "this end only sends")
-	})
-	if err != nil {
+	if p.source, err = account(ctx, address, source, sender); err != nil {
 		return nil, errors.Join(err, p.sink.Close())
-	}
-	p.prepare = ilp.Prepare{
-		Amount: 1_000_000, Condition: fulfillment.Condition(),
-		Destination: ilp.MustParseAddress("test.load." + sink + ".wallet"),
 	}
 	return p, nil
 }
@@ -94,8 +119,7 @@ func (p *pair) run(window int, length time.Duration) *run {
 	for slot := range r.data {
 		r.data[slot] = make([]byte, p.data)
 	}
-	r.prepare = p.prepare
-	r.prepare.ExpiresAt = r.start.Add(length + 30*time.Second)
+	r.prepare = prepareTo(sink, length+30*time.Second)
 	r.running.Store(int64(window))
 	burst := plugin.NewBurst(context.Background())
 	for slot := range window {
@@ -132,7 +156,7 @@ func (r *run) send(ctx context.Context, slot uint64) {
 	r.sent[slot] = time.Since(r.start)
 	prepare := r.prepare
 	prepare.Data = r.data[slot]
-	binary.BigEndian.PutUint64(prepare.Data, r.pair.numbers.Add(1))
+	mark(prepare.Data)
 	r.pair.source.SendPrepare(ctx, &prepare, plugin.NewResponder(r, slot))
 }
 
@@ -165,27 +189,3 @@ func (r *run) count(latency time.Duration, reply ilp.Reply, err error) bool {
 }
 
 func (r *run) percentile(p int) time.Duration { return r.latencies.percentile(p) }
-
-// histogram counts durations by their size, to within about 3 percent.
-type histogram struct {
-	counts [64 * 32]int
-	total  int
-}
-
-// add counts d: by its highest bit, and the five bits behind it.
-func (h *histogram) add(d time.Duration) {
-	v := max(uint64(d), 32)
-	shift := bits.Len64(v) - 6
-	h.counts[shift*32+int(v>>shift)-32]++
-	h.total++
-}
-
-func (h *histogram) percentile(p int) time.Duration {
-	left := h.total * p / 100
-	for i, n := range h.counts {
-		if left -= n; left < 0 {
-			return time.Duration((uint64(i%32) + 32) << (i / 32)).Round(time.Microsecond)
-		}
-	}
-	return 0
-}

@@ -45,7 +45,8 @@ type Options struct {
 	CloseTimeout time.Duration
 
 	// OnIdle is called by ReadMessage, on its goroutine, each time before it
-	// has to read from the network. It must not block. nil is fine.
+	// has to read from the network. While it blocks nothing is read, and no
+	// ping answered. nil is fine.
 	OnIdle func()
 
 	// TLS is used by Dial for wss URLs; nil means the zero configuration.

@@ -162,7 +162,7 @@ func (r *run) Pass(ctx context.Context, p *middleware.Packet) {
 		return
 	}
 	if r.direction == Incoming {
-		p.Destination, p.NextHopReply = r.neighbour, r.nextHop
+		p.Destination, p.DestinationAmount, p.NextHopReply = r.neighbour, p.Prepare.Amount, r.nextHop
 	}
 	switch {
 	case r.nextHop != nil:

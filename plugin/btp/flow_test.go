@@ -104,6 +104,64 @@ func TestBurstsOfSeveralGoroutines(t *testing.T) {
 	wg.Wait()
 }
 
+// A counterparty that sends more than it may is read slowly, so that refusing
+// its packets does not take the time that others need: a quarter of a
+// millisecond passes for each T03 or T05 that is answered here and now. What
+// another node has said, or says for other reasons, costs nothing.
+func TestWhoSendsTooMuchIsReadSlowly(t *testing.T) {
+	const packets = 100
+	for name, c := range map[string]struct {
+		code  ilp.Code
+		cause error
+		later bool // answered by another goroutine
+		want  time.Duration
+	}{
+		"too many in flight": {code: ilp.T03ConnectorBusy, want: packets * 250 * time.Microsecond},
+		"too often":          {code: ilp.T05RateLimited, want: packets * 250 * time.Microsecond},
+		"no route":           {code: ilp.F02Unreachable},
+		"next hop is full":   {code: ilp.T03ConnectorBusy, cause: plugin.ErrBusy},
+		"next hop says so":   {code: ilp.T03ConnectorBusy, later: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newPipeNetwork(t, btp.ServerOptions{})
+				n.account(t, "alice", "token", &refuser{newRecorder(nil), &ilp.Reject{Code: c.code, Cause: c.cause}, c.later})
+				client := n.client(t, "alice", "token", newRecorder(fulfiller), nil)
+				synctest.Wait()
+				start := time.Now()
+				var answers []<-chan outcome
+				for range packets {
+					answers = append(answers, ask(client, newPrepare(10)))
+				}
+				for _, answer := range answers {
+					if o := get(t, answer); o.reject == nil || o.reject.Code != c.code {
+						t.Fatalf("%+v", o)
+					}
+				}
+				get(t, ask(client, newPrepare(10))) // is read when the pause after the others is over
+				if took := time.Since(start); took != c.want {
+					t.Errorf("it took %v, want %v", took, c.want)
+				}
+			})
+		})
+	}
+}
+
+// refuser gives all packets the same reject.
+type refuser struct {
+	*recorder
+	reject *ilp.Reject
+	later  bool
+}
+
+func (h *refuser) HandlePrepare(ctx context.Context, _ *ilp.Prepare, r plugin.Responder) {
+	if h.later {
+		go r.Reply(context.Background(), h.reject)
+		return
+	}
+	r.Reply(ctx, h.reject)
+}
+
 // A counterparty that stops reading is not sent more than half of MaxPending:
 // packets to it fail as not sent. Replies have the other half, and the first
 // that does not fit any more ends the connection.
