@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -119,8 +118,8 @@ func (d *daemon) reload(ctx context.Context) {
 		return
 	}
 	changes, err := d.assembly.Apply(ctx, plan)
-	if err != nil {
-		d.refuse(err)
+	if err != nil { // what is wrong with it shows only when it is tried
+		d.logger.Error("a part of the configuration was not applied", slog.String("changes", changes.String()), slog.Any("error", err))
 		return
 	}
 	d.logs.level.Set(d.logs.levelOf(plan.Config()))
@@ -139,6 +138,6 @@ func (d *daemon) refuse(err error) {
 		return
 	}
 	for _, fault := range wrong.Faults {
-		d.logger.Error("the configuration was not applied", slog.String("fault", fmt.Sprint(fault)))
+		d.logger.Error("the configuration was not applied", slog.String("fault", fault.String()))
 	}
 }
