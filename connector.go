@@ -344,14 +344,12 @@ func (c *Connector) stop() error {
 // that by the account's plugin, again and again until the outcome is known;
 // a definite no puts the amount back.
 func (c *Connector) Settle(ctx context.Context, id string, amount uint64) (key string, err error) {
-	c.mu.Lock()
-	l := c.links[id]
-	c.mu.Unlock()
-	if l == nil {
-		return "", fmt.Errorf("connector: account %q: %w", id, ErrUnknownAccount)
+	l, err := c.link(id)
+	if err != nil {
+		return "", err
 	}
 	if l.outgoingMoney == nil {
-		return "", fmt.Errorf("connector: account %q: %w", id, errCannotSettle)
+		return "", fmt.Errorf("connector: account %q: %w", id, ErrCannotSettle)
 	}
 	return l.book.Send(ctx, amount)
 }

@@ -34,6 +34,7 @@ type link struct {
 	inFlight    atomic.Int64 // packets from the counterparty not yet answered
 	outstanding atomic.Int64 // packets to the counterparty not yet answered
 	draining    atomic.Bool  // no new packets are taken
+	paused      atomic.Bool  // the same, until it is resumed; and none are sent
 	drained     chan struct{}
 	malformed   atomic.Uint64
 
@@ -64,7 +65,7 @@ func newLink(ctx context.Context, c *Connector, a account.Account) (*link, error
 	case settles:
 		terms.Pay = func(ctx context.Context, m plugin.Money) error { return l.outgoingMoney(ctx, m) }
 	case a.Balance != nil && a.Balance.SettleThreshold != nil:
-		return nil, fmt.Errorf("account %q: Balance.SettleThreshold: is %d, but %w", a.ID, *a.Balance.SettleThreshold, errCannotSettle)
+		return nil, fmt.Errorf("account %q: Balance.SettleThreshold: is %d, but %w", a.ID, *a.Balance.SettleThreshold, ErrCannotSettle)
 	}
 	var err error
 	if l.book, err = c.ledger.Open(ctx, terms); err != nil {
@@ -179,6 +180,9 @@ func (l *link) HandlePrepare(ctx context.Context, p *ilp.Prepare, r plugin.Respo
 		r.Reply(ctx, reject)
 		return
 	}
+	if l.refusePaused(ctx, p, r) {
+		return
+	}
 	f := l.c.newFlight(l, r)
 	f.in.Prepare = *p
 	f.in.Run(ctx, l.pipelines.Incoming, f)
@@ -222,4 +226,6 @@ func (l *link) HandleState(connected bool, err error) {
 	l.c.logger.LogAttrs(context.Background(), slog.LevelInfo, message, attrs...)
 }
 
-var errCannotSettle = errors.New("its plugin cannot send money: use a link that implements plugin.MoneySender")
+// ErrCannotSettle is wrapped by errors about settlements with an account whose
+// plugin sends no money.
+var ErrCannotSettle = errors.New("its plugin cannot send money: use a link that implements plugin.MoneySender")
