@@ -209,6 +209,11 @@ func (c *Client) Trace(ctx context.Context, address string) (TraceResult, error)
 	return send[TraceResult](ctx, c, http.MethodPost, TraceRequest{Address: address}, "trace")
 }
 
+// Session says what the token may do.
+func (c *Client) Session(ctx context.Context) (Session, error) {
+	return get[Session](ctx, c, nil, "session")
+}
+
 // Health gives nil while the connector runs.
 func (c *Client) Health(ctx context.Context) error {
 	return c.do(ctx, http.MethodGet, nil, nil, nil, "healthz")

@@ -104,6 +104,11 @@ func TestClient(t *testing.T) {
 	if !pong.Reached || pong.Delivered != "5" || len(traced.Hops) != 1 {
 		t.Errorf("ping %+v, trace %+v", pong, traced)
 	}
+	session, err := client.Session(ctx)
+	check(err)
+	if session.Role != "operate" {
+		t.Errorf("the full token is told %+v", session)
+	}
 	check(client.Health(ctx))
 	check(client.RemoveAccount(ctx, id, time.Second))
 	_, err = client.Account(ctx, id)

@@ -147,7 +147,7 @@ func (f *fixture) pay(from, to string, amount uint64) ilp.Reply {
 	f.sent++
 	return f.receive(from, ilp.Prepare{
 		Amount: amount, Destination: ilp.MustParseAddress(to), Condition: fulfillment.Condition(),
-		ExpiresAt: time.Now().Add(2 * time.Second).UTC().Truncate(time.Millisecond), Data: binary.BigEndian.AppendUint64(nil, f.sent),
+		ExpiresAt: time.Now().Add(10 * time.Second).UTC().Truncate(time.Millisecond), Data: binary.BigEndian.AppendUint64(nil, f.sent),
 	})
 }
 

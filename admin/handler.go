@@ -161,6 +161,7 @@ func (h *Handler) endpoints() []endpoint {
 		{"POST", "/ping", operator, h.ping, nil},
 		{"POST", "/trace", operator, h.trace, nil},
 		{"GET", "/events", reader, nil, h.events},
+		{"GET", "/session", reader, h.session, nil},
 
 		// What has no secrets in it.
 		{"GET", "/healthz", anyone, h.health, nil},
@@ -274,6 +275,23 @@ func (h *Handler) health(*http.Request) (any, error) {
 		return nil, problemf(http.StatusServiceUnavailable, "the connector does not run")
 	}
 	return Health{Status: "ok"}, nil
+}
+
+// Session says what whoever asks may do.
+type Session struct {
+	// Role is "read", or "operate" for who may do everything.
+	Role string `json:"role"`
+}
+
+func (h *Handler) session(r *http.Request) (any, error) {
+	granted, err := h.guard.role(r)
+	if err != nil {
+		return nil, err
+	}
+	if granted == operator {
+		return Session{Role: "operate"}, nil
+	}
+	return Session{Role: "read"}, nil
 }
 
 func (h *Handler) metrics(w http.ResponseWriter, r *http.Request) error {

@@ -198,6 +198,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 			{"PUT", "/accounts/{id}", "/accounts/new", `{"relation":"child","assetCode":"XRP","assetScale":6}`, 200},
 			{"PUT", "/accounts/{id}", "/accounts/newer", `{"relation":"child","assetCode":"XRP","assetScale":6}`, 201},
 			{"DELETE", "/accounts/{id}", "/accounts/new?drain=1s", nil, 204},
+			{"GET", "/session", "", nil, 200},
 			{"GET", "/healthz", "", nil, 200},
 			{"GET", "/openapi.json", "", nil, 200},
 			{"GET", "/", "", nil, 200},

@@ -146,6 +146,7 @@ func TestSettlements(t *testing.T) {
 		if err := json.Unmarshal(a.Body.Bytes(), &made); err != nil || a.Code != 201 || made.Key == "" {
 			t.Fatalf("the answer is %d %s", a.Code, a.Body)
 		}
+		time.Sleep(100 * time.Millisecond) // of the bubble: it is paid once it is written
 		synctest.Wait()
 		f.ask(readToken, "GET", "/settlements", nil).want(t, 200, fmt.Sprintf(`{"settlements": [{"accountId": "test.cny-ledger",
 			"key": %q, "amount": "30", "attempts": 1, "lastError": "the bank is closed"}]}`, made.Key))
