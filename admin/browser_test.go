@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -123,35 +124,43 @@ func faultOf(m message) string {
 // call calls a method of the protocol, and reads its result into result.
 func (b *browser) call(session, method string, params, result any) {
 	b.t.Helper()
+	if err := b.try(session, method, params, result); err != nil {
+		b.t.Fatalf("%s: %v", method, err)
+	}
+}
+
+// try is call for what may fail.
+func (b *browser) try(session, method string, params, result any) error {
 	b.mu.Lock()
 	b.last++
 	id, answer := b.last, make(chan message, 1)
 	b.waiting[id] = answer
 	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.waiting, id)
+	}()
 	text := must(json.Marshal(message{ID: id, Session: session, Method: method, Params: params}))
 	if _, err := b.out.Write(append(text, 0)); err != nil {
-		b.t.Fatalf("%s: %v", method, err)
+		return err
 	}
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	defer cancel()
 	select {
 	case m := <-answer:
 		if m.Error != nil {
-			b.t.Fatalf("%s: %s", method, m.Error.Message)
+			return errors.New(m.Error.Message)
 		}
-		if result != nil {
-			if err := json.Unmarshal(m.Result, result); err != nil {
-				b.t.Fatalf("%s: %v", method, err)
-			}
+		if result == nil {
+			return nil
 		}
+		return json.Unmarshal(m.Result, result)
 	case <-b.ended:
-		b.t.Fatalf("%s: the browser has gone", method)
+		return errors.New("the browser has gone")
 	case <-ctx.Done():
-		b.t.Fatalf("%s: no answer", method)
+		return fmt.Errorf("no answer: %w", ctx.Err())
 	}
-	b.mu.Lock()
-	delete(b.waiting, id)
-	b.mu.Unlock()
 }
 
 // tab is a page of a browser.
@@ -194,32 +203,58 @@ func (p *tab) scheme(name string) {
 // eval gives the value of an expression, or of what it promises.
 func (p *tab) eval(expression string) any {
 	p.t.Helper()
+	value, err := p.tryEval(expression)
+	if err != nil {
+		p.t.Fatalf("%s: %v", expression, err)
+	}
+	return value
+}
+
+func (p *tab) tryEval(expression string) (any, error) {
 	var answer struct {
 		Result           struct{ Value any }
 		ExceptionDetails *struct{ Exception struct{ Description string } }
 	}
-	p.call(p.session, "Runtime.evaluate", arguments{"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true}, &answer)
-	if answer.ExceptionDetails != nil {
-		p.t.Fatalf("%s: %s", expression, answer.ExceptionDetails.Exception.Description)
+	err := p.try(p.session, "Runtime.evaluate",
+		arguments{"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true}, &answer)
+	if err == nil && answer.ExceptionDetails != nil {
+		err = errors.New(answer.ExceptionDetails.Exception.Description)
 	}
-	return answer.Result.Value
+	return answer.Result.Value, err
 }
 
-// await waits until an expression is true.
+// reload makes the page begin anew, by an expression that has it do so.
+func (p *tab) reload(expression string) {
+	p.t.Helper()
+	p.eval("window.isFormer = true")
+	_, _ = p.tryEval(expression) // the page may be gone before it has answered
+	p.await("!window.isFormer && document.readyState === 'complete'")
+}
+
+// await waits until an expression is true. The page may become another
+// meanwhile.
 func (p *tab) await(expression string) {
 	p.t.Helper()
-	came := p.eval(fmt.Sprintf(`new Promise((done) => {
-		const end = Date.now() + %d;
-		const look = () => {
-			let is = false;
-			try { is = %s } catch {} // the page is another by now
-			if (is || Date.now() > end) done(Boolean(is));
-			else setTimeout(look, 20);
-		};
-		look();
-	})`, (patience / 2).Milliseconds(), expression))
-	if came != true {
-		p.t.Fatalf("it never is true that %s; the page says: %v", expression, p.eval("document.body.innerText"))
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	for {
+		came, err := p.tryEval(fmt.Sprintf(`new Promise((done) => {
+			const end = Date.now() + %d;
+			const look = () => {
+				let is = false;
+				try { is = %s } catch {} // what it speaks of is not there yet
+				if (is || Date.now() > end) done(Boolean(is));
+				else setTimeout(look, 20);
+			};
+			look();
+		})`, (patience / 2).Milliseconds(), expression))
+		switch {
+		case came == true:
+			return
+		case err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "navigated") && !strings.Contains(err.Error(), "context"):
+			page, _ := p.tryEval("document.body.innerText")
+			p.t.Fatalf("it never is true that %s (%v); the page says: %v", expression, err, page)
+		}
 	}
 }
 

@@ -94,6 +94,9 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) error {
 		return problemf(http.StatusServiceUnavailable, "there are %d event streams already: close one, or raise Options.MaxStreams", h.o.MaxStreams)
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
+	if r.Method == http.MethodHead {
+		return nil
+	}
 	w.Header().Set("X-Accel-Buffering", "no") // proxies hand on each event at once
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,7 +48,7 @@ type fixture struct {
 	c     *connector.Connector
 	h     *admin.Handler
 	links map[string]*fakeLink // by account
-	sent  uint64
+	sent  atomic.Uint64
 	stop  func()
 }
 
@@ -144,10 +145,9 @@ func (f *fixture) receive(from string, p ilp.Prepare) ilp.Reply {
 
 // pay sends a packet that is no duplicate of another.
 func (f *fixture) pay(from, to string, amount uint64) ilp.Reply {
-	f.sent++
 	return f.receive(from, ilp.Prepare{
 		Amount: amount, Destination: ilp.MustParseAddress(to), Condition: fulfillment.Condition(),
-		ExpiresAt: time.Now().Add(10 * time.Second).UTC().Truncate(time.Millisecond), Data: binary.BigEndian.AppendUint64(nil, f.sent),
+		ExpiresAt: time.Now().Add(10 * time.Second).UTC().Truncate(time.Millisecond), Data: binary.BigEndian.AppendUint64(nil, f.sent.Add(1)),
 	})
 }
 

@@ -152,6 +152,9 @@ func TestWhatThereIsNot(t *testing.T) {
 	if got := a.Header().Get("Allow"); got != "GET, HEAD" {
 		t.Errorf("Allow is %q", got)
 	}
+	if a := ask(fullToken, "HEAD", "/events", nil); a.Code != 200 || a.Body.Len() > 0 {
+		t.Errorf("HEAD of the events is answered %d with %d bytes", a.Code, a.Body.Len())
+	}
 	ask(fullToken, "GET", "/metrics", nil).wantProblem(t, 501, "Options.Metrics")
 	ask(fullToken, "GET", "/healthz", nil).wantProblem(t, 503, "does not run")
 	ask(fullToken, "POST", "/addAccount", `{"id":"x","options":{}}`).wantProblem(t, 501, "Options.NewAccount")

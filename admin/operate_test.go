@@ -122,6 +122,7 @@ func TestAccountsChangeUnderPackets(t *testing.T) {
 		// What is wrong with the new one leaves the former in place.
 		f.ask(fullToken, "PUT", "/accounts/test.eur-ledger", `{"relation": "friend"}`).wantProblem(t, 400, "unknown relation")
 		f.ask(fullToken, "PUT", "/accounts/test.eur-ledger", `{"relation": `).wantProblem(t, 400, "no json body provided")
+		f.ask(fullToken, "PUT", "/accounts/test.eur-ledger", " null").wantProblem(t, 400, "must be a JSON object")
 		f.ask(readToken, "GET", "/accounts/test.eur-ledger", nil).want(t, 200, `{"state": {"paused": false, "book": {"balance": "-94"}}}`)
 		f.stop()
 		f.ask(fullToken, "PUT", "/accounts/test.eur-ledger", record).wantProblem(t, 503, "stopped")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http/httptest"
 	"path/filepath"
@@ -174,10 +175,10 @@ func TestPageAsksForAToken(t *testing.T) {
 	if got := p.eval(`document.querySelectorAll("#account-body button, #account-body input").length`); got != 0.0 {
 		t.Errorf("who may only look is offered %v buttons and fields", got)
 	}
-	p.eval(`location.reload()`)
+	p.reload(`location.reload()`)
 	p.await(`document.querySelectorAll("#account-rows tr").length === 7`) // it is kept in the tab
 	p.await(`document.querySelector("#token-button").innerText === "Read only: forget token"`)
-	p.eval(`document.querySelector("#token-button").click()`)
+	p.reload(`document.querySelector("#token-button").click()`)
 	enter(fullToken)
 	p.await(`document.querySelector("#token-button").innerText === "Forget token"`)
 	if got := p.eval(`Object.values(localStorage).join() + document.cookie + location.href`); strings.Contains(fmt.Sprint(got), fullToken) {
@@ -302,32 +303,25 @@ func TestScreenshots(t *testing.T) {
 	}
 	url := serveLoopback(t, f.h)
 	wide, phone := b.open(url, 1280, 1180), b.open(url, 360, 1400)
-	end := time.After(*traffic)
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	var senders sync.WaitGroup
-	f.links["lumen"].answer = func(*ilp.Prepare) ilp.Reply {
-		if rand.N(12) == 0 {
+	f.links["lumen"].answer = func(p *ilp.Prepare) ilp.Reply {
+		switch {
+		case p.Amount > 50e9:
+			return nil // in flight while the pictures are taken
+		case rand.N(9) == 0:
 			return &ilp.Reject{Code: ilp.T04InsufficientLiquidity, TriggeredBy: ilp.MustParseAddress("test.lumen"), Message: "exceeded maximum balance."}
 		}
 		return &ilp.Fulfill{Fulfillment: fulfillment}
 	}
-	var sent int
-	ways := [][2]string{{"alice", "test.harbor.bakery"}, {"bakery", "test.lumen.shop"}, {"lumen", "test.harbor.alice"}, {"north-bank", "test.harbor.kiosk"}, {"kiosk", "test.far.island"}, {"alice", "test.far.away"}, {"upstream", "test.harbor.bakery"}}
-	for going := true; going; {
-		select {
-		case <-ticker.C:
-			sent++
-			for range 1 + (sent/400)%4 {
-				way := ways[rand.N(len(ways))]
-				amount := map[string]uint64{"USD": 20_000, "EUR": 20_000_000, "JPY": 20, "XRP": 30_000_000}[must2(f.c.Account(way[0])).Asset.Code]
-				f.pay(way[0], way[1], 1+rand.N(amount))
-			}
-		case <-end:
-			going = false
-		}
+	done := make(chan struct{})
+	var senders sync.WaitGroup
+	senders.Go(func() { f.trade(done) })
+	<-time.After(*traffic)
+	for _, held := range []struct {
+		from   string
+		amount uint64
+	}{{"alice", 90e6}, {"north-bank", 700e6}, {"bakery", 130e9}} {
+		senders.Go(func() { f.pay(held.from, "test.lumen.shop", held.amount) })
 	}
-	senders.Wait()
 	for _, p := range []*tab{wide, phone} {
 		p.eval(`(() => { const form = document.querySelector("#explain-form"); form.address.value = "test.far.island.hut"; form.requestSubmit() })()`)
 		p.eval(`(() => { const form = document.querySelector("#probe-form"); form.address.value = "test.harbor"; form.requestSubmit(form.querySelector("[value=ping]")) })()`)
@@ -344,6 +338,30 @@ func TestScreenshots(t *testing.T) {
 	wide.await(`document.querySelector("#account-dialog").open`)
 	wide.screenshot(filepath.Join(*screenshots, "account-dark.png"), false)
 	b.wantNoFaults()
+	close(done)
+	f.stop() // answers what is in flight
+	senders.Wait()
+}
+
+// trade sends packets, now more, now less, until done is closed.
+func (f *fixture) trade(done chan struct{}) {
+	ways := [][2]string{{"alice", "test.harbor.bakery"}, {"bakery", "test.lumen.shop"}, {"lumen", "test.harbor.alice"}, {"north-bank", "test.harbor.kiosk"},
+		{"kiosk", "test.far.island"}, {"alice", "test.far.away"}, {"upstream", "test.harbor.bakery"}, {"lumen", "test.far.away"}, {"wallet-7", "test.lumen.shop"}}
+	ticker := time.NewTicker(40 * time.Millisecond)
+	defer ticker.Stop()
+	for turn := 0; ; turn++ {
+		select {
+		case <-ticker.C:
+			tide := 3 + 2*math.Sin(float64(turn)/160) + math.Sin(float64(turn)/37)
+			for range int(tide) {
+				way := ways[rand.N(len(ways))]
+				amount := map[string]uint64{"USD": 90_000, "EUR": 60_000_000, "JPY": 20, "XRP": 90_000_000}[must2(f.c.Account(way[0])).Asset.Code]
+				f.pay(way[0], way[1], 1+rand.N(amount))
+			}
+		case <-done:
+			return
+		}
+	}
 }
 
 func must2[T any](v T, ok bool) T {

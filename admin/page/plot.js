@@ -36,7 +36,7 @@ export class Plot {
     this.over = el("path", { class: "line " + over });
     this.svg.append(this.area, this.line, this.over);
     this.marks = [0, 50].map((y) => el("span", { class: "mark", "aria-hidden": "true" }));
-    box.append(this.svg, ...this.marks, el("span", { class: "when", "aria-hidden": "true" }, "2 min"));
+    box.append(this.svg, ...this.marks, el("span", { class: "when", "aria-hidden": "true" }, "2 min ago"), el("span", { class: "when now", "aria-hidden": "true" }, "now"));
     this.marks.forEach((mark, i) => (mark.style.top = 50 * i + "%"));
   }
 
