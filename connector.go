@@ -38,8 +38,9 @@ type Connector struct {
 	lateFulfills      atomic.Uint64
 	unexpectedReplies atomic.Uint64
 
-	mu      sync.Mutex // guards links, phase; never held while a packet moves
+	mu      sync.Mutex // guards links, leaving, phase; never held while a packet moves
 	links   map[string]*link
+	leaving map[string]*link // removed, and with packets that are not answered
 	phase   phase
 	closing sync.WaitGroup // links whose last packets are still in flight
 }
@@ -85,6 +86,8 @@ func New(config Config) (*Connector, error) {
 		logger: config.Logger,
 		now:    config.Now,
 		links:  make(map[string]*link),
+
+		leaving: make(map[string]*link),
 	}
 	c.identity.Store(&identity{address: address, network: network(address)})
 	c.inheritance = inheritance{from: config.InheritFrom, wake: make(chan struct{}, 1)}
@@ -117,12 +120,17 @@ func (c *Connector) Logger() *slog.Logger { return c.logger }
 func (c *Connector) Router() *Router { return c.router }
 
 // AddAccount adds an account, and opens its plugin if the connector runs;
-// otherwise Run does. ctx bounds the call alone. An account that cannot be
-// added leaves nothing behind, and its plugin unopened; one whose plugin
-// cannot be opened is removed again and its plugin closed.
+// otherwise Run does. If an account of this id was removed a moment ago, it
+// waits until the last packet of that is answered: they share a book. ctx
+// bounds the call alone. An account that cannot be added leaves nothing behind,
+// and its plugin unopened; one whose plugin cannot be opened is removed again
+// and its plugin closed.
 func (c *Connector) AddAccount(ctx context.Context, a Account) error {
 	if err := a.Validate(); err != nil {
 		return fmt.Errorf("connector: %w", err)
+	}
+	if err := c.awaitFormer(ctx, a.ID); err != nil {
+		return err
 	}
 	l, running, err := c.addLink(ctx, a)
 	if err != nil || !running {
@@ -138,6 +146,33 @@ func (c *Connector) AddAccount(ctx context.Context, a Account) error {
 		return err
 	}
 	return nil
+}
+
+// awaitFormer waits until an account that was removed has given its id free.
+func (c *Connector) awaitFormer(ctx context.Context, id string) error {
+	c.mu.Lock()
+	former := c.leaving[id]
+	c.mu.Unlock()
+	if former == nil {
+		return nil
+	}
+	select {
+	case <-former.left:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("connector: account %q: packets of the account of this id that was removed are still in flight: %w", id, ctx.Err())
+	}
+}
+
+// leave gives the id of a link free that was taken out and has finished.
+func (c *Connector) leave(l *link) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(l.left)
+	if c.leaving[l.account.ID] == l { // or another of its id is leaving by now
+		delete(c.leaving, l.account.ID)
+	}
+	c.closing.Done()
 }
 
 // addLink makes the link of a and lets packets be routed to it.
@@ -178,6 +213,7 @@ func (c *Connector) takeLink(id string) (*link, error) {
 		return nil, fmt.Errorf("connector: account %q: %w", id, ErrUnknownAccount)
 	}
 	delete(c.links, id)
+	c.leaving[id] = l
 	c.router.remove(l)
 	c.closing.Add(1) // until finish; never once stop waits
 	return l, nil
@@ -199,7 +235,7 @@ func (c *Connector) RemoveAccount(ctx context.Context, id string) error {
 	err = l.close()
 	if drained == nil { // at once, so that the account can be added again
 		l.finish()
-		c.closing.Done()
+		c.leave(l)
 		return err
 	}
 	c.logger.Warn("account removed with packets in flight", slog.String("account", id), slog.Any("error", drained))
@@ -212,7 +248,7 @@ func (c *Connector) RemoveAccount(ctx context.Context, id string) error {
 // links, and are bounded by their expiry.
 func (c *Connector) finish(l *link) {
 	go func() {
-		defer c.closing.Done()
+		defer c.leave(l)
 		l.finish()
 	}()
 }

@@ -36,6 +36,7 @@ type link struct {
 	draining    atomic.Bool  // no new packets are taken
 	paused      atomic.Bool  // the same, until it is resumed; and none are sent
 	drained     chan struct{}
+	left        chan struct{} // closed when it was removed and its last packet is answered
 	malformed   atomic.Uint64
 
 	mu     sync.Mutex // guards opened and closed
@@ -55,6 +56,7 @@ func newLink(ctx context.Context, c *Connector, a account.Account) (*link, error
 		plugin:      a.Plugin,
 		maxInFlight: int64(a.MaxInFlight),
 		drained:     make(chan struct{}, 1),
+		left:        make(chan struct{}),
 	}
 	if l.maxInFlight == 0 {
 		l.maxInFlight = account.DefaultMaxInFlight

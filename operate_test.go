@@ -209,6 +209,46 @@ func (b *slowBook) Reserve(_ context.Context, side ledger.Side, amount uint64, w
 	return ledger.ErrPending
 }
 
+// An account that is removed with packets in flight can be added again at once:
+// it waits for the last of them, for they share a book.
+func TestAddAccountWaitsForItsFormerPackets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, connector.Config{})
+		n.add(connector.Account{ID: "one", Relation: connector.Child})
+		two := n.add(connector.Account{ID: "two", Relation: connector.Child})
+		n.run()
+		p := prepare("test.connie.two")
+		p.ExpiresAt = time.Now().Add(time.Minute).UTC()
+		flying := n.send("one", p)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := n.c.RemoveAccount(ctx, "one"); err != nil {
+			t.Fatal(err)
+		}
+		again := connector.Account{ID: "one", Relation: connector.Child, Asset: usd9, Plugin: newFakeLink()}
+		if err := n.c.AddAccount(ctx, again); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("adding it under a context that has ended gives %v", err)
+		}
+		added := make(chan error, 1)
+		go func() { added <- n.c.AddAccount(t.Context(), again) }()
+		synctest.Wait()
+		if len(added) != 0 || !flying.pending() {
+			t.Fatalf("it was added with a packet in flight: %v", <-added)
+		}
+		two.take(t).reply(&ilp.Fulfill{Fulfillment: fulfillment1})
+		if err := <-added; err != nil {
+			t.Fatal(err)
+		}
+		flying.wantFulfill(t, fulfillment1)
+		if s, _ := n.c.AccountStatus("one"); s.Book.Balance != 100 || s.Book.ReservedIn != 0 {
+			t.Errorf("the book is %+v, want 100", s.Book)
+		}
+		if err := n.c.RemoveAccount(t.Context(), "one"); err != nil { // its id is free once more
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestDescribesItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t, connector.Config{Routes: []connector.Route{{Prefix: "test.x", NextHop: "one"}}})

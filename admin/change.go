@@ -123,6 +123,10 @@ func (h *Handler) change(ctx context.Context) (done func(), err error) {
 	}
 }
 
+// replaceTimeout bounds how long an account may take to be replaced: its last
+// packets are waited for.
+const replaceTimeout = 2 * time.Minute
+
 func (h *Handler) putAccount(r *http.Request) (any, error) {
 	record, err := readBody(r)
 	if err != nil {
@@ -144,7 +148,8 @@ func (h *Handler) putAccount(r *http.Request) (any, error) {
 		return nil, err
 	}
 	// From here on it is done to the end: half of it would be an account less.
-	ctx := context.WithoutCancel(r.Context())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), replaceTimeout)
+	defer cancel()
 	former := h.c.RemoveAccount(ctx, a.ID)
 	switch {
 	case former == nil || errors.Is(former, connector.ErrUnknownAccount):

@@ -28,6 +28,8 @@ func TestListsArePaged(t *testing.T) {
 			f.refuse(id)
 			f.pay("test.usd-ledger", id+".bob", 10)
 		}
+		time.Sleep(100 * time.Millisecond) // of the bubble: the alert of the settlements is among them
+		synctest.Wait()
 		for _, c := range []struct {
 			path, list string
 			keys       func(list json.RawMessage) int // how many there are

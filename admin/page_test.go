@@ -328,6 +328,7 @@ func TestScreenshots(t *testing.T) {
 		p.await(`document.querySelector("#explanation").innerText.includes("Taken") && document.querySelector("#probe-result ol")`)
 		p.eval(`(document.activeElement?.blur(), scrollTo(0, 0))`)
 	}
+	wide.await(`document.querySelector("#account-rows").innerText.includes("3 out")`)
 	for _, scheme := range []string{"light", "dark"} {
 		wide.scheme(scheme)
 		wide.screenshot(filepath.Join(*screenshots, "page-"+scheme+".png"), false)

@@ -50,12 +50,15 @@ export function compact(x) {
   return sign + trim(size);
 }
 
+// trim writes a number that is not negative with three digits that count.
 function trim(x) {
-  const text = x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(size(x));
+  let digits = 3;
+  if (x >= 100) digits = 0;
+  else if (x >= 10) digits = 1;
+  else if (x >= 1) digits = 2;
+  const text = x.toFixed(digits);
   return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }
-
-const size = (x) => (x >= 1 ? 2 : 3);
 
 // rate writes a rate of exchange with six digits that count.
 export function rate(x) {

@@ -71,7 +71,7 @@ export class Spark {
 export function meter() {
   const shapes = {};
   const svg = el("svg", { viewBox: "0 0 1000 10", preserveAspectRatio: "none", role: "img" });
-  for (const name of ["track", "flight", "fill", "zero"]) {
+  for (const name of ["track", "fill", "flight", "zero"]) {
     shapes[name] = el("rect", { class: name, y: name === "zero" ? 0 : 2, height: name === "zero" ? 10 : 6, width: 0 });
     svg.append(shapes[name]);
   }
