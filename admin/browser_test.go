@@ -63,8 +63,12 @@ func newBrowser(t *testing.T) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
+	profile, err := os.MkdirTemp("", "page")
+	if err != nil {
+		t.Fatal(err)
+	}
 	b := &browser{t: t, out: out, waiting: make(map[int]chan message), ended: make(chan struct{})}
-	b.cmd = exec.Command(path, "--headless", "--remote-debugging-pipe", "--user-data-dir="+t.TempDir(),
+	b.cmd = exec.Command(path, "--headless", "--remote-debugging-pipe", "--user-data-dir="+profile,
 		"--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run", "--hide-scrollbars",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
 		"--force-device-scale-factor=1", "--window-size=1280,900", "about:blank")
@@ -77,11 +81,18 @@ func newBrowser(t *testing.T) *browser {
 	fromBrowser.Close()
 	go b.read(in)
 	t.Cleanup(func() {
+		_ = b.try("", "Browser.close", nil, nil) // it goes without an answer
 		out.Close()
+		select {
+		case <-b.ended: // nobody has the pipe any more: its children have gone, too
+		case <-time.After(patience):
+			t.Error("the browser does not end")
+		}
 		_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGKILL) // the browser and its children, which are nobody else's
 		_ = b.cmd.Wait()
 		<-b.ended
 		in.Close()
+		_ = os.RemoveAll(profile) // what is left of it does no harm
 	})
 	return b
 }
