@@ -19,8 +19,8 @@ import (
 // its threshold makes a settlement.
 //
 // There is no key, and a second call adjusts a second time. Where an error
-// says that the adjustment is booked and not yet durable, it will be unless
-// the process dies first: look at the balance before trying again.
+// says that the adjustment is booked and may not be durable, it becomes so
+// unless the process ends first: look at the balance before trying again.
 func (c *Connector) AdjustBalance(ctx context.Context, id string, diff int64) error {
 	l, err := c.link(id)
 	if err != nil {
@@ -34,7 +34,7 @@ func (c *Connector) AdjustBalance(ctx context.Context, id string, diff int64) er
 		return fmt.Errorf("connector: account %q: adjusting the balance by %d: %w", id, diff, err)
 	}
 	if err := post(ctx, l.book, side, amount); err != nil {
-		return fmt.Errorf("connector: account %q: adjusting the balance by %d: it is booked and not yet durable: %w", id, diff, err)
+		return fmt.Errorf("connector: account %q: adjusting the balance by %d: it is booked, and may not be durable: %w", id, diff, err)
 	}
 	c.logger.Warn("balance adjusted", slog.String("account", id), slog.Int64("difference", diff))
 	return nil

@@ -81,12 +81,11 @@ func New(config Config) (*Connector, error) {
 		return nil, err
 	}
 	c := &Connector{
-		config: config,
-		router: newRouter(&config, address),
-		logger: config.Logger,
-		now:    config.Now,
-		links:  make(map[string]*link),
-
+		config:  config,
+		router:  newRouter(&config, address),
+		logger:  config.Logger,
+		now:     config.Now,
+		links:   make(map[string]*link),
 		leaving: make(map[string]*link),
 	}
 	c.identity.Store(&identity{address: address, network: network(address)})

@@ -55,7 +55,7 @@ func (l *link) refusePaused(ctx context.Context, p *ilp.Prepare, r plugin.Respon
 	if !l.paused.Load() || p.Destination.Scheme() == "peer" {
 		return false
 	}
-	l.leave()
 	r.Reply(ctx, &ilp.Reject{Code: ilp.T03ConnectorBusy, TriggeredBy: l.c.Address(), Message: "the account is paused."})
+	l.leave()
 	return true
 }

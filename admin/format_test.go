@@ -42,6 +42,9 @@ func TestPageFormatsAmounts(t *testing.T) {
 		{`compact(0)`, "0"},
 		{`rate("0.00086025")`, "0.00086025"},
 		{`rate("860.975")`, "860.975"},
+		{`rate("5504250.1")`, "5\u202f504\u202f250"},
+		{`rate("1.8095e-7")`, "1.8095 e-7"},
+		{`rate("1e12")`, "1.0000 e12"},
 	}
 	var expressions []string
 	for _, c := range cases {

@@ -63,7 +63,8 @@ function trim(x) {
 // rate writes a rate of exchange with six digits that count.
 export function rate(x) {
   const n = Number(x);
-  if (n !== 0 && (n < 1e-5 || n >= 1e9)) return n.toExponential(4).replace("e", " e");
+  if (n !== 0 && (n < 1e-5 || n >= 1e9)) return n.toExponential(4).replace("e+", "e").replace("e", " e");
+  if (n >= 1e5) return n.toFixed(0).replace(/\B(?=(\d{3})+$)/g, "\u202f");
   return n.toPrecision(6).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
 

@@ -11,7 +11,9 @@ export async function load() {
   const rates = await get("rates", { limit: most });
   const ids = Object.keys(rates).sort();
   const known = accountsById();
-  const asset = (id) => (known[id] ? known[id].info.assetCode : "");
+  const asset = (id) => known[id]?.info ?? { assetCode: "", assetScale: 0 };
+  // The API speaks of the smallest units, people of whole ones.
+  const whole = (from, to) => Number(rates[from][to]) * 10 ** (asset(from).assetScale - asset(to).assetScale);
   const table = byId("rate-table");
   if (ids.length < 2) {
     table.replaceChildren(el("tbody", {}, el("tr", {}, el("td", {}, el("span", { class: "empty" }, "It takes two accounts.")))));
@@ -20,8 +22,8 @@ export async function load() {
   table.replaceChildren(
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, el("span", { class: "hidden" }, "From")), ...ids.map((id) => el("th", { scope: "col", title: id }, id)))),
     el("tbody", {}, ...ids.map((from) => el("tr", {},
-      el("th", { scope: "row", title: from }, from, " ", el("small", {}, asset(from))),
+      el("th", { scope: "row", title: from }, from, " ", el("small", {}, asset(from).assetCode)),
       ...ids.map((to) => el("td", { title: `${from} to ${to}` }, from === to
         ? el("span", { class: "minor", "aria-label": "itself" }, "·")
-        : rates[from][to] === undefined ? el("span", { class: "minor" }, "none") : rate(rates[from][to])))))));
+        : rates[from][to] === undefined ? el("span", { class: "minor" }, "none") : rate(whole(from, to))))))));
 }
