@@ -30,6 +30,9 @@ func (f *flight) forward(ctx context.Context) ilp.Reply {
 	if !destination.plugin.Connected() {
 		return ilp.Rejectf(ilp.T01PeerUnreachable, "no connection to account. account=%s", destination.account.ID)
 	}
+	if destination.paused.Load() {
+		return ilp.Rejectf(ilp.T01PeerUnreachable, "the account is paused. account=%s", destination.account.ID)
+	}
 	amount, ok := rate.Apply(p.Amount)
 	if !ok {
 		return middleware.TooLarge(p.Amount, rate.Max())

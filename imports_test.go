@@ -74,6 +74,9 @@ var houseRules = []struct {
 	// The connector stands on the contracts.
 	{".", []string{"ilp", "plugin", "backend", "store", "account", "ledger", "middleware", "ildcp", "ccp", "ping", "internal/rib", "internal/routetable"}},
 
+	// Operation of a connector over HTTP: public packages only, and no driver.
+	{"admin", []string{".", "ilp", "plugin", "backend", "account", "ledger", "middleware", "ccp"}},
+
 	// Assembly: programs, and tests against real peers.
 	{"examples/*", []string{".", "*", "*/*"}},
 	{"cmd/*", []string{".", "*", "*/*"}},

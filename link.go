@@ -34,7 +34,9 @@ type link struct {
 	inFlight    atomic.Int64 // packets from the counterparty not yet answered
 	outstanding atomic.Int64 // packets to the counterparty not yet answered
 	draining    atomic.Bool  // no new packets are taken
+	paused      atomic.Bool  // the same, until it is resumed; and none are sent
 	drained     chan struct{}
+	left        chan struct{} // closed when it was removed and its last packet is answered
 	malformed   atomic.Uint64
 
 	mu     sync.Mutex // guards opened and closed
@@ -54,6 +56,7 @@ func newLink(ctx context.Context, c *Connector, a account.Account) (*link, error
 		plugin:      a.Plugin,
 		maxInFlight: int64(a.MaxInFlight),
 		drained:     make(chan struct{}, 1),
+		left:        make(chan struct{}),
 	}
 	if l.maxInFlight == 0 {
 		l.maxInFlight = account.DefaultMaxInFlight
@@ -64,7 +67,7 @@ func newLink(ctx context.Context, c *Connector, a account.Account) (*link, error
 	case settles:
 		terms.Pay = func(ctx context.Context, m plugin.Money) error { return l.outgoingMoney(ctx, m) }
 	case a.Balance != nil && a.Balance.SettleThreshold != nil:
-		return nil, fmt.Errorf("account %q: Balance.SettleThreshold: is %d, but %w", a.ID, *a.Balance.SettleThreshold, errCannotSettle)
+		return nil, fmt.Errorf("account %q: Balance.SettleThreshold: is %d, but %w", a.ID, *a.Balance.SettleThreshold, ErrCannotSettle)
 	}
 	var err error
 	if l.book, err = c.ledger.Open(ctx, terms); err != nil {
@@ -182,6 +185,9 @@ func (l *link) HandlePrepare(ctx context.Context, p *ilp.Prepare, r plugin.Respo
 		r.Reply(ctx, reject)
 		return
 	}
+	if l.refusePaused(ctx, p, r) {
+		return
+	}
 	f := l.c.newFlight(l, r)
 	f.in.Prepare = *p
 	f.in.Run(ctx, l.pipelines.Incoming, f)
@@ -225,4 +231,6 @@ func (l *link) HandleState(connected bool, err error) {
 	l.c.logger.LogAttrs(context.Background(), slog.LevelInfo, message, attrs...)
 }
 
-var errCannotSettle = errors.New("its plugin cannot send money: use a link that implements plugin.MoneySender")
+// ErrCannotSettle is wrapped by errors about settlements with an account whose
+// plugin sends no money.
+var ErrCannotSettle = errors.New("its plugin cannot send money: use a link that implements plugin.MoneySender")
