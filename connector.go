@@ -38,8 +38,9 @@ type Connector struct {
 	lateFulfills      atomic.Uint64
 	unexpectedReplies atomic.Uint64
 
-	mu      sync.Mutex // guards links, phase; never held while a packet moves
+	mu      sync.Mutex // guards what follows; never held while a packet moves, nor while anything waits
 	links   map[string]*link
+	adding  map[string]Account // those whose links are being made, by id
 	phase   phase
 	closing sync.WaitGroup // links whose last packets are still in flight
 }
@@ -85,6 +86,7 @@ func New(config Config) (*Connector, error) {
 		logger: config.Logger,
 		now:    config.Now,
 		links:  make(map[string]*link),
+		adding: make(map[string]Account),
 	}
 	c.identity.Store(&identity{address: address, network: network(address)})
 	c.inheritance = inheritance{from: config.InheritFrom, wake: make(chan struct{}, 1)}
@@ -140,29 +142,56 @@ func (c *Connector) AddAccount(ctx context.Context, a Account) error {
 	return nil
 }
 
-// addLink makes the link of a and lets packets be routed to it.
+// addLink makes the link of a and lets packets be routed to it. Making it may
+// wait for the store, which others need not.
 func (c *Connector) addLink(ctx context.Context, a Account) (l *link, running bool, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.phase == phaseStopping {
-		return nil, false, fmt.Errorf("connector: account %q: %w", a.ID, ErrStopped)
-	}
-	if c.links[a.ID] != nil {
-		return nil, false, fmt.Errorf("connector: account %q: ID: %w: remove the other one first, or choose another id", a.ID, ErrDuplicateAccount)
-	}
-	for _, other := range c.links {
-		if a.Relation == account.Child && other.account.Relation == account.Child && other.account.Segment() == a.Segment() {
-			return nil, false, fmt.Errorf("connector: account %q: AddressSegment: %w: account %q has the segment %q: set another one",
-				a.ID, ErrDuplicateAccount, other.account.ID, a.Segment())
-		}
+	if err := c.claim(a); err != nil {
+		return nil, false, fmt.Errorf("connector: account %q: %w", a.ID, err)
 	}
 	l, err = newLink(ctx, c, a)
-	if err != nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.adding, a.ID)
+	switch {
+	case err != nil:
 		return nil, false, fmt.Errorf("connector: %w", err)
+	case c.phase == phaseStopping:
+		l.discard()
+		return nil, false, fmt.Errorf("connector: account %q: %w", a.ID, ErrStopped)
 	}
 	c.links[a.ID] = l
 	c.router.add(l)
 	return l, c.phase == phaseRunning, nil
+}
+
+// claim keeps the id and the segment of a for it, until its link is made.
+func (c *Connector) claim(a Account) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase == phaseStopping {
+		return ErrStopped
+	}
+	if _, claimed := c.adding[a.ID]; claimed || c.links[a.ID] != nil {
+		return fmt.Errorf("ID: %w: remove the other one first, or choose another id", ErrDuplicateAccount)
+	}
+	taken := func(other *Account) error {
+		if a.Relation != account.Child || other.Relation != account.Child || other.Segment() != a.Segment() {
+			return nil
+		}
+		return fmt.Errorf("AddressSegment: %w: account %q has the segment %q: set another one", ErrDuplicateAccount, other.ID, a.Segment())
+	}
+	for _, l := range c.links {
+		if err := taken(&l.account); err != nil {
+			return err
+		}
+	}
+	for _, other := range c.adding {
+		if err := taken(&other); err != nil {
+			return err
+		}
+	}
+	c.adding[a.ID] = a
+	return nil
 }
 
 // takeLink takes the link out: nothing is routed to it any more. Whoever took

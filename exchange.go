@@ -171,6 +171,9 @@ func (r *Router) endExchange(n *neighbor) {
 			n.receiver.LinkDown(now)
 		}
 	}
+	if n.sender != nil {
+		n.sender.LinkDown(now) // or else the table keeps what it has withdrawn for it
+	}
 	n.sender, n.receiver = nil, nil
 	delete(r.exchange.with, n)
 	if d := r.exchange.dampers[n.id.ID]; d != nil && d.Delay(now) == 0 {

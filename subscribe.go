@@ -3,6 +3,7 @@ package connector
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/interledger-go/connector/internal/routetable"
 )
@@ -25,18 +26,28 @@ func (r *Router) Subscribe(f func([]RouteChange)) (cancel func()) {
 // subscribers are told of changes of the table.
 type subscribers struct {
 	mu    sync.Mutex
-	list  []*subscriber
-	queue [][]RouteChange
+	list  []*subscriber // never changed, but replaced
+	queue []notice
 }
 
-type subscriber struct{ f func([]RouteChange) }
+type subscriber struct {
+	f         func([]RouteChange)
+	cancelled atomic.Bool
+}
+
+// notice is what those are to be told who had subscribed when it happened.
+type notice struct {
+	to      []*subscriber
+	changes []RouteChange
+}
 
 func (s *subscribers) add(f func([]RouteChange)) (cancel func()) {
-	added := &subscriber{f}
+	added := &subscriber{f: f}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.list = append(slices.Clip(s.list), added)
 	return func() {
+		added.cancelled.Store(true)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.list = slices.DeleteFunc(slices.Clone(s.list), func(other *subscriber) bool { return other == added })
@@ -70,19 +81,21 @@ func (s *subscribers) note(before, after *routetable.Table[*hop], prefixes map[s
 		}
 	}
 	if len(changes) > 0 {
-		s.queue = append(s.queue, changes)
+		s.queue = append(s.queue, notice{s.list, changes})
 	}
 }
 
 // deliver tells everybody what is in the queue.
 func (s *subscribers) deliver() {
 	s.mu.Lock()
-	list, queue := s.list, s.queue
+	queue := s.queue
 	s.queue = nil
 	s.mu.Unlock()
-	for _, changes := range queue {
-		for _, subscriber := range list {
-			subscriber.f(changes)
+	for _, n := range queue {
+		for _, subscriber := range n.to {
+			if !subscriber.cancelled.Load() {
+				subscriber.f(n.changes)
+			}
 		}
 	}
 }
