@@ -150,18 +150,21 @@ func (c *Connector) addLink(ctx context.Context, a Account) (l *link, running bo
 	}
 	l, err = newLink(ctx, c, a)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	delete(c.adding, a.ID)
+	at := c.phase
+	if err == nil && at != phaseStopping {
+		c.links[a.ID] = l
+		c.router.add(l)
+	}
+	c.mu.Unlock()
 	switch {
 	case err != nil:
 		return nil, false, fmt.Errorf("connector: %w", err)
-	case c.phase == phaseStopping:
+	case at == phaseStopping:
 		l.discard()
 		return nil, false, fmt.Errorf("connector: account %q: %w", a.ID, ErrStopped)
 	}
-	c.links[a.ID] = l
-	c.router.add(l)
-	return l, c.phase == phaseRunning, nil
+	return l, at == phaseRunning, nil
 }
 
 // claim keeps the id and the segment of a for it, until its link is made.
@@ -413,9 +416,11 @@ func (c *Connector) finishAll(links []*link) (rest func()) {
 }
 
 // Settle makes a settlement of amount with an account, whatever its
-// threshold, and returns its key when it is in the books. It is paid after
-// that by the account's plugin, again and again until the outcome is known;
-// a definite no puts the amount back.
+// threshold, and returns its key when it is durable in the books, for which
+// the connector has to run. It is paid after that by the account's plugin, again
+// and again until the outcome is known; a definite no puts the amount back. An
+// error with a key, such as that of ctx, says that it may yet be made, under
+// this key: see ledger.Book.
 func (c *Connector) Settle(ctx context.Context, id string, amount uint64) (key string, err error) {
 	c.mu.Lock()
 	l := c.links[id]
