@@ -28,7 +28,7 @@ var houseRules = []struct {
 	{"backend", []string{"ilp"}},
 	{"store", nil},
 	{"account", []string{"ilp", "plugin"}},
-	{"ledger", []string{"plugin", "store", "account"}},
+	{"ledger", []string{"ilp", "plugin", "store", "account"}},
 	{"middleware", []string{"ilp", "plugin", "store", "account", "ledger", "ping"}},
 
 	// Settlement engines.

@@ -58,7 +58,7 @@ func newLink(ctx context.Context, c *Connector, a account.Account) (*link, error
 	if l.maxInFlight == 0 {
 		l.maxInFlight = account.DefaultMaxInFlight
 	}
-	terms := ledger.Terms{Account: a.ID, Limits: a.Balance}
+	terms := ledger.Terms{Account: a.ID, Asset: a.Asset, Limits: a.Balance}
 	sender, settles := plugin.As[plugin.MoneySender](a.Plugin)
 	switch {
 	case settles:

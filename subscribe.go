@@ -18,6 +18,7 @@ type RouteChange struct {
 // Subscribe has f called with the routes that change from now on, in order,
 // in batches. f is called by one goroutine of the connector while it runs, and
 // must not block: routes are exchanged by the same one. It may use the Router.
+// The changes are not to be changed: all subscribers are given the same.
 // A call that is under way may end after cancel has returned.
 func (r *Router) Subscribe(f func([]RouteChange)) (cancel func()) {
 	return r.subscribers.add(f)
