@@ -40,9 +40,10 @@ type Connector struct {
 	lateFulfills      atomic.Uint64
 	unexpectedReplies atomic.Uint64
 
-	mu      sync.Mutex // guards links, leaving, phase; never held while a packet moves
+	mu      sync.Mutex // guards what follows; never held while a packet moves, nor while anything waits
 	links   map[string]*link
-	leaving map[string]*link // removed, and with packets that are not answered
+	adding  map[string]Account // those whose links are being made, by id
+	leaving map[string]*link   // removed, and with packets that are not answered
 	phase   phase
 	closing sync.WaitGroup // links whose last packets are still in flight
 }
@@ -91,6 +92,7 @@ func New(config Config) (*Connector, error) {
 
 		systemClock: systemClock,
 		links:       make(map[string]*link),
+		adding:      make(map[string]Account),
 		leaving:     make(map[string]*link),
 	}
 	c.identity.Store(&identity{address: address, network: network(address)})
@@ -179,29 +181,59 @@ func (c *Connector) leave(l *link) {
 	c.closing.Done()
 }
 
-// addLink makes the link of a and lets packets be routed to it.
+// addLink makes the link of a and lets packets be routed to it. Making it may
+// wait for the store, which others need not.
 func (c *Connector) addLink(ctx context.Context, a Account) (l *link, running bool, err error) {
+	if err := c.claim(a); err != nil {
+		return nil, false, fmt.Errorf("connector: account %q: %w", a.ID, err)
+	}
+	l, err = newLink(ctx, c, a)
+	c.mu.Lock()
+	delete(c.adding, a.ID)
+	at := c.phase
+	if err == nil && at != phaseStopping {
+		c.links[a.ID] = l
+		c.router.add(l)
+	}
+	c.mu.Unlock()
+	switch {
+	case err != nil:
+		return nil, false, fmt.Errorf("connector: %w", err)
+	case at == phaseStopping:
+		l.discard()
+		return nil, false, fmt.Errorf("connector: account %q: %w", a.ID, ErrStopped)
+	}
+	return l, at == phaseRunning, nil
+}
+
+// claim keeps the id and the segment of a for it, until its link is made.
+func (c *Connector) claim(a Account) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == phaseStopping {
-		return nil, false, fmt.Errorf("connector: account %q: %w", a.ID, ErrStopped)
+		return ErrStopped
 	}
-	if c.links[a.ID] != nil {
-		return nil, false, fmt.Errorf("connector: account %q: ID: %w: remove the other one first, or choose another id", a.ID, ErrDuplicateAccount)
+	if _, claimed := c.adding[a.ID]; claimed || c.links[a.ID] != nil {
+		return fmt.Errorf("ID: %w: remove the other one first, or choose another id", ErrDuplicateAccount)
 	}
-	for _, other := range c.links {
-		if a.Relation == account.Child && other.account.Relation == account.Child && other.account.Segment() == a.Segment() {
-			return nil, false, fmt.Errorf("connector: account %q: AddressSegment: %w: account %q has the segment %q: set another one",
-				a.ID, ErrDuplicateAccount, other.account.ID, a.Segment())
+	taken := func(other *Account) error {
+		if a.Relation != account.Child || other.Relation != account.Child || other.Segment() != a.Segment() {
+			return nil
+		}
+		return fmt.Errorf("AddressSegment: %w: account %q has the segment %q: set another one", ErrDuplicateAccount, other.ID, a.Segment())
+	}
+	for _, l := range c.links {
+		if err := taken(&l.account); err != nil {
+			return err
 		}
 	}
-	l, err = newLink(ctx, c, a)
-	if err != nil {
-		return nil, false, fmt.Errorf("connector: %w", err)
+	for _, other := range c.adding {
+		if err := taken(&other); err != nil {
+			return err
+		}
 	}
-	c.links[a.ID] = l
-	c.router.add(l)
-	return l, c.phase == phaseRunning, nil
+	c.adding[a.ID] = a
+	return nil
 }
 
 // takeLink takes the link out: nothing is routed to it any more. Whoever took
@@ -421,9 +453,11 @@ func (c *Connector) finishAll(links []*link) (rest func()) {
 }
 
 // Settle makes a settlement of amount with an account, whatever its
-// threshold, and returns its key when it is in the books. It is paid after
-// that by the account's plugin, again and again until the outcome is known;
-// a definite no puts the amount back.
+// threshold, and returns its key when it is durable in the books, for which
+// the connector has to run. It is paid after that by the account's plugin, again
+// and again until the outcome is known; a definite no puts the amount back. An
+// error with a key, such as that of ctx, says that it may yet be made, under
+// this key: see ledger.Book.
 func (c *Connector) Settle(ctx context.Context, id string, amount uint64) (key string, err error) {
 	l, err := c.link(id)
 	if err != nil {

@@ -29,7 +29,7 @@ var houseRules = []struct {
 	{"store", nil},
 	{"histogram", nil},
 	{"account", []string{"ilp", "plugin"}},
-	{"ledger", []string{"plugin", "store", "account", "histogram"}},
+	{"ledger", []string{"ilp", "plugin", "store", "account", "histogram"}},
 	{"middleware", []string{"ilp", "plugin", "store", "account", "ledger", "ping", "histogram"}},
 
 	// Settlement engines.
