@@ -9,6 +9,7 @@ import (
 
 	"github.com/interledger-go/connector"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/plugin"
 )
 
@@ -135,6 +136,26 @@ func TestReceivesFractions(t *testing.T) {
 		err := handler.HandleMoney(t.Context(), plugin.Money{Amount: 10, Key: "0"})
 		if !errors.Is(err, plugin.ErrKeyReused) {
 			t.Errorf("another amount gives %v, want ErrKeyReused", err)
+		}
+	})
+}
+
+// An account that owes something does not come back in another unit.
+func TestAccountComesBackInItsUnit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, connector.Config{})
+		n.add(connector.Account{ID: "one", Relation: connector.Child})
+		n.add(connector.Account{ID: "two", Relation: connector.Child}).answer = fulfills(fulfillment1)
+		n.run()
+		n.send("one", prepare("test.connie.two")).wantFulfill(t, fulfillment1)
+		n.remove(t.Context(), "one")
+		again := connector.Account{ID: "one", Relation: connector.Child, Asset: connector.Asset{Code: "USD", Scale: 6}, Plugin: newFakeLink()}
+		if err := n.c.AddAccount(t.Context(), again); !errors.Is(err, ledger.ErrAsset) {
+			t.Errorf("with another scale: %v, want ErrAsset", err)
+		}
+		again.Asset = usd9
+		if err := n.c.AddAccount(t.Context(), again); err != nil {
+			t.Errorf("as it was: %v", err)
 		}
 	})
 }

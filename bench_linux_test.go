@@ -2,6 +2,7 @@ package connector_test
 
 import (
 	"context"
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -58,7 +59,7 @@ func BenchmarkForwardLatency(b *testing.B) {
 
 	prepare := &ilp.Prepare{
 		Amount: 1000, ExpiresAt: time.Now().Add(time.Hour).UTC(), Condition: condition1,
-		Destination: ilp.MustParseAddress("test.connie.bob.wallet"), Data: make([]byte, 300),
+		Destination: ilp.MustParseAddress("test.connie.bob.wallet"),
 	}
 	ctx := context.Background()
 	place := make(places, 1)
@@ -71,6 +72,8 @@ func BenchmarkForwardLatency(b *testing.B) {
 		}
 		syncs = append(syncs, time.Since(start))
 
+		prepare.Data = make([]byte, 300)
+		binary.BigEndian.PutUint64(prepare.Data, uint64(i)) // or else it is a duplicate
 		start = time.Now()
 		place <- struct{}{}
 		source.handler.HandlePrepare(ctx, prepare, plugin.NewResponder(place, 0))

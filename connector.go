@@ -40,8 +40,10 @@ type Connector struct {
 	lateFulfills      atomic.Uint64
 	unexpectedReplies atomic.Uint64
 
-	mu      sync.Mutex // guards links, phase; never held while a packet moves
+	mu      sync.Mutex // guards what follows; never held while a packet moves, nor while anything waits
 	links   map[string]*link
+	adding  map[string]Account // those whose links are being made, by id
+	leaving map[string]*link   // removed, and with packets that are not answered
 	phase   phase
 	closing sync.WaitGroup // links whose last packets are still in flight
 }
@@ -90,6 +92,8 @@ func New(config Config) (*Connector, error) {
 
 		systemClock: systemClock,
 		links:       make(map[string]*link),
+		adding:      make(map[string]Account),
+		leaving:     make(map[string]*link),
 	}
 	c.identity.Store(&identity{address: address, network: network(address)})
 	c.inheritance = inheritance{from: config.InheritFrom, wake: make(chan struct{}, 1), random: rand.New(config.source())}
@@ -122,12 +126,17 @@ func (c *Connector) Logger() *slog.Logger { return c.logger }
 func (c *Connector) Router() *Router { return c.router }
 
 // AddAccount adds an account, and opens its plugin if the connector runs;
-// otherwise Run does. ctx bounds the call alone. An account that cannot be
-// added leaves nothing behind, and its plugin unopened; one whose plugin
-// cannot be opened is removed again and its plugin closed.
+// otherwise Run does. If an account of this id was removed a moment ago, it
+// waits until the last packet of that is answered: they share a book. ctx
+// bounds the call alone. An account that cannot be added leaves nothing behind,
+// and its plugin unopened; one whose plugin cannot be opened is removed again
+// and its plugin closed.
 func (c *Connector) AddAccount(ctx context.Context, a Account) error {
 	if err := a.Validate(); err != nil {
 		return fmt.Errorf("connector: %w", err)
+	}
+	if err := c.awaitFormer(ctx, a.ID); err != nil {
+		return err
 	}
 	l, running, err := c.addLink(ctx, a)
 	if err != nil || !running {
@@ -145,29 +154,86 @@ func (c *Connector) AddAccount(ctx context.Context, a Account) error {
 	return nil
 }
 
-// addLink makes the link of a and lets packets be routed to it.
+// awaitFormer waits until an account that was removed has given its id free.
+func (c *Connector) awaitFormer(ctx context.Context, id string) error {
+	c.mu.Lock()
+	former := c.leaving[id]
+	c.mu.Unlock()
+	if former == nil {
+		return nil
+	}
+	select {
+	case <-former.left:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("connector: account %q: packets of the account of this id that was removed are still in flight: %w", id, ctx.Err())
+	}
+}
+
+// leave gives the id of a link free that was taken out and has finished.
+func (c *Connector) leave(l *link) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(l.left)
+	if c.leaving[l.account.ID] == l { // or another of its id is leaving by now
+		delete(c.leaving, l.account.ID)
+	}
+	c.closing.Done()
+}
+
+// addLink makes the link of a and lets packets be routed to it. Making it may
+// wait for the store, which others need not.
 func (c *Connector) addLink(ctx context.Context, a Account) (l *link, running bool, err error) {
+	if err := c.claim(a); err != nil {
+		return nil, false, fmt.Errorf("connector: account %q: %w", a.ID, err)
+	}
+	l, err = newLink(ctx, c, a)
+	c.mu.Lock()
+	delete(c.adding, a.ID)
+	at := c.phase
+	if err == nil && at != phaseStopping {
+		c.links[a.ID] = l
+		c.router.add(l)
+	}
+	c.mu.Unlock()
+	switch {
+	case err != nil:
+		return nil, false, fmt.Errorf("connector: %w", err)
+	case at == phaseStopping:
+		l.discard()
+		return nil, false, fmt.Errorf("connector: account %q: %w", a.ID, ErrStopped)
+	}
+	return l, at == phaseRunning, nil
+}
+
+// claim keeps the id and the segment of a for it, until its link is made.
+func (c *Connector) claim(a Account) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == phaseStopping {
-		return nil, false, fmt.Errorf("connector: account %q: %w", a.ID, ErrStopped)
+		return ErrStopped
 	}
-	if c.links[a.ID] != nil {
-		return nil, false, fmt.Errorf("connector: account %q: ID: %w: remove the other one first, or choose another id", a.ID, ErrDuplicateAccount)
+	if _, claimed := c.adding[a.ID]; claimed || c.links[a.ID] != nil {
+		return fmt.Errorf("ID: %w: remove the other one first, or choose another id", ErrDuplicateAccount)
 	}
-	for _, other := range c.links {
-		if a.Relation == account.Child && other.account.Relation == account.Child && other.account.Segment() == a.Segment() {
-			return nil, false, fmt.Errorf("connector: account %q: AddressSegment: %w: account %q has the segment %q: set another one",
-				a.ID, ErrDuplicateAccount, other.account.ID, a.Segment())
+	taken := func(other *Account) error {
+		if a.Relation != account.Child || other.Relation != account.Child || other.Segment() != a.Segment() {
+			return nil
+		}
+		return fmt.Errorf("AddressSegment: %w: account %q has the segment %q: set another one", ErrDuplicateAccount, other.ID, a.Segment())
+	}
+	for _, l := range c.links {
+		if err := taken(&l.account); err != nil {
+			return err
 		}
 	}
-	l, err = newLink(ctx, c, a)
-	if err != nil {
-		return nil, false, fmt.Errorf("connector: %w", err)
+	for _, other := range c.adding {
+		if err := taken(&other); err != nil {
+			return err
+		}
 	}
-	c.links[a.ID] = l
-	c.router.add(l)
-	return l, c.phase == phaseRunning, nil
+	c.adding[a.ID] = a
+	return nil
 }
 
 // takeLink takes the link out: nothing is routed to it any more. Whoever took
@@ -183,6 +249,7 @@ func (c *Connector) takeLink(id string) (*link, error) {
 		return nil, fmt.Errorf("connector: account %q: %w", id, ErrUnknownAccount)
 	}
 	delete(c.links, id)
+	c.leaving[id] = l
 	c.router.remove(l)
 	c.closing.Add(1) // until finish; never once stop waits
 	c.inheritFrom(l)
@@ -202,14 +269,10 @@ func (c *Connector) RemoveAccount(ctx context.Context, id string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.DrainTimeout)
 	defer cancel()
-	drained := l.drain(ctx)
-	err = l.close()
-	if drained == nil { // at once, so that the account can be added again
-		l.finish()
-		c.closing.Done()
-		return err
+	if err := l.drain(ctx); err != nil {
+		c.logger.Warn("account removed with packets in flight", slog.String("account", id), slog.Any("error", err))
 	}
-	c.logger.Warn("account removed with packets in flight", slog.String("account", id), slog.Any("error", drained))
+	err = l.close()
 	c.finish(l)
 	return err
 }
@@ -220,12 +283,12 @@ func (c *Connector) RemoveAccount(ctx context.Context, id string) error {
 // are bounded by their expiry.
 func (c *Connector) finish(l *link) {
 	if l.rests() {
-		defer c.closing.Done()
 		l.finish()
+		c.leave(l)
 		return
 	}
 	go func() {
-		defer c.closing.Done()
+		defer c.leave(l)
 		l.finish()
 	}()
 }
@@ -390,18 +453,18 @@ func (c *Connector) finishAll(links []*link) (rest func()) {
 }
 
 // Settle makes a settlement of amount with an account, whatever its
-// threshold, and returns its key when it is in the books. It is paid after
-// that by the account's plugin, again and again until the outcome is known;
-// a definite no puts the amount back.
+// threshold, and returns its key when it is durable in the books, for which
+// the connector has to run. It is paid after that by the account's plugin, again
+// and again until the outcome is known; a definite no puts the amount back. An
+// error with a key, such as that of ctx, says that it may yet be made, under
+// this key: see ledger.Book.
 func (c *Connector) Settle(ctx context.Context, id string, amount uint64) (key string, err error) {
-	c.mu.Lock()
-	l := c.links[id]
-	c.mu.Unlock()
-	if l == nil {
-		return "", fmt.Errorf("connector: account %q: %w", id, ErrUnknownAccount)
+	l, err := c.link(id)
+	if err != nil {
+		return "", err
 	}
 	if l.outgoingMoney == nil {
-		return "", fmt.Errorf("connector: account %q: %w", id, errCannotSettle)
+		return "", fmt.Errorf("connector: account %q: %w", id, ErrCannotSettle)
 	}
 	return l.book.Send(ctx, amount)
 }

@@ -44,6 +44,14 @@ type (
 	Middleware = middleware.Middleware
 )
 
+// The limits of a balance that set no bound, and the length of the longest
+// account id.
+const (
+	NoMaximum   = account.NoMaximum
+	NoMinimum   = account.NoMinimum
+	MaxIDLength = account.MaxIDLength
+)
+
 // Int gives a pointer to n, for fields that may be left out, such as
 // BalanceLimits.SettleThreshold.
 func Int(n int64) *int64 { return &n }

@@ -104,6 +104,7 @@ func TestDuplicatesInFlight(t *testing.T) {
 				if err := n.c.RemoveAccount(t.Context(), "two"); err != nil {
 					t.Error(err)
 				}
+				synctest.Wait() // it waits for the next hop's answer, not until the source has it
 			},
 			func(t *testing.T, first *outcome) { first.wantReject(t, ilp.R00TransferTimedOut, "packet expired.") },
 			nil,

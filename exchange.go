@@ -172,8 +172,8 @@ func (r *Router) endExchange(n *neighbor) {
 			n.receiver.LinkDown(now)
 		}
 	}
-	if n.sender != nil { // the table need not keep anything for it any more
-		n.sender.LinkDown(now)
+	if n.sender != nil {
+		n.sender.LinkDown(now) // or else the table keeps what it has withdrawn for it
 	}
 	n.sender, n.receiver = nil, nil
 	delete(r.exchange.with, n)

@@ -45,7 +45,6 @@ type flight struct {
 	state   atomic.Uint64 // see flightState
 	users   atomic.Int32  // the packet, until it is answered, and the call that sends it; see release
 	timer   *time.Timer   // runs expire; nil until first needed
-	sent    bool          // given to the next hop, not answered by a stage before
 	expired bool          // set by the winner, for the end of the flight
 	armed   bool
 }
@@ -95,9 +94,7 @@ func (f *flight) Pass(ctx context.Context, p *middleware.Packet) {
 // Done takes the reply where the last stage gives it back.
 func (f *flight) Done(ctx context.Context, p *middleware.Packet, reply ilp.Reply) {
 	if p == &f.out {
-		if f.sent { // and back, through all stages of the destination
-			f.destination.answered()
-		}
+		f.destination.answered()
 		f.observe(reply)
 		f.in.Latency = f.out.Latency
 		f.in.Answer(ctx, reply)
@@ -120,24 +117,33 @@ func (f *flight) release() {
 	f.in.Reset()
 	f.out.Reset()
 	f.fulfill, f.reject = ilp.Fulfill{}, ilp.Reject{}
-	f.sent, f.armed = false, false
+	f.armed = false
 	f.state.Store(flightState(generation, flightHere))
 	f.c.flights.Put(f)
 }
 
-// send gives the packet to the next hop. From the moment that state says so,
-// the flight belongs to whoever answers it.
+// send gives the packet to the next hop, unless a stage has held it until it
+// expired. From the moment that state says so, the flight belongs to whoever
+// answers it.
 func (f *flight) send(ctx context.Context) {
+	wait, expires := f.out.Deadline.Sub(f.now()), !f.out.Deadline.IsZero()
+	if expires && wait <= 0 {
+		f.out.Answer(ctx, timedOut())
+		return
+	}
 	destination, generation := f.destination, f.state.Load()>>flightBits
-	f.sent = true
 	f.users.Add(1)
-	destination.outstanding.Add(1)
 	f.state.Store(flightState(generation, flightSent))
-	if !f.out.Deadline.IsZero() {
-		f.arm(f.out.Deadline.Sub(f.now()))
+	if expires {
+		f.arm(wait)
 	}
 	destination.plugin.SendPrepare(ctx, &f.out.Prepare, plugin.NewResponder(f, generation))
 	f.release()
+}
+
+// timedOut is the reject for a packet that was not answered in time.
+func timedOut() *ilp.Reject {
+	return &ilp.Reject{Code: ilp.R00TransferTimedOut, Message: "packet expired."}
 }
 
 // now is the time, without another look at the clock for a packet that no
@@ -208,7 +214,7 @@ func (f *flight) expire() {
 		return
 	}
 	f.expired = true
-	f.out.Answer(context.Background(), &ilp.Reject{Code: ilp.R00TransferTimedOut, Message: "packet expired."})
+	f.out.Answer(context.Background(), timedOut())
 }
 
 // late takes an answer that lost the race. A fulfillment that would have

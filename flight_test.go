@@ -335,3 +335,20 @@ func TestPacketStaysWhileItIsSent(t *testing.T) {
 		}
 	})
 }
+
+// A packet that a stage has held for too long is not sent: whoever gets it
+// might fulfill it, and its source would not pay.
+func TestHeldPacketThatHasExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &holder{prepares: true, held: make(chan middleware.Hold, 1)}
+		n := pair(t, connector.Config{Middleware: append(middleware.Standard(), h)})
+		o := n.send("one", prepare("test.two.bob"))
+		time.Sleep(time.Second) // the next hop's is the shorter expiry
+		(<-h.held).Pass(context.Background())
+		synctest.Wait()
+		o.wantReject(t, ilp.R00TransferTimedOut, "packet expired.")
+		if n.links["two"].count() != 0 {
+			t.Error("a packet was sent that had expired")
+		}
+	})
+}

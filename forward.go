@@ -28,7 +28,10 @@ func (f *flight) forward(ctx context.Context) ilp.Reply {
 		return ilp.Internal(err)
 	}
 	if !destination.plugin.Connected() {
-		return ilp.Rejectf(ilp.T01PeerUnreachable, "no connection to account. account=%s", destination.account.ID)
+		return noConnection(destination)
+	}
+	if destination.paused.Load() {
+		return ilp.Rejectf(ilp.T01PeerUnreachable, "the account is paused. account=%s", destination.account.ID)
 	}
 	amount, ok := rate.Apply(p.Amount)
 	if !ok {
@@ -38,12 +41,19 @@ func (f *flight) forward(ctx context.Context) ilp.Reply {
 	if reject != nil {
 		return reject
 	}
+	if !destination.expect() { // it was removed a moment ago, or all are
+		return noConnection(destination)
+	}
 	f.destination = destination
 	f.in.Destination, f.out.Destination = &destination.account, &destination.account
 	f.out.Prepare = *p
 	f.out.Prepare.Amount, f.out.Prepare.ExpiresAt = amount, expiresAt
 	f.in.DestinationAmount = amount
 	return nil
+}
+
+func noConnection(l *link) *ilp.Reject {
+	return ilp.Rejectf(ilp.T01PeerUnreachable, "no connection to account. account=%s", l.account.ID)
 }
 
 // rate is that between the source of f and its destination. What the connector

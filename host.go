@@ -12,15 +12,18 @@ import (
 // host is the connector as its middleware sees it.
 type host struct {
 	*Connector
-	book ledger.Book // of the account that is being added, if one is
+	// The account whose stages see it so, and its book; zero for what runs in
+	// the background. The connector knows the account when it is added.
+	account string
+	book    ledger.Book
 }
 
 var _ middleware.Host = host{}
 
-// Book gives the book of the account that is being added, or, to what runs in
-// the background, that of an account which was added; nil if there is none.
+// Book gives the book of the account that is being added, or of one that was;
+// nil if there is none.
 func (h host) Book(a *account.Account) ledger.Book {
-	if h.book != nil {
+	if h.book != nil && a.ID == h.account {
 		return h.book
 	}
 	h.mu.Lock()

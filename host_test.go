@@ -176,3 +176,48 @@ func TestRunnersOfTheChain(t *testing.T) {
 		}
 	})
 }
+
+// A middleware may look at the book of any account, from its hooks too.
+func TestBooksOfOtherAccounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &curious{seen: make(map[string]string)}
+		n := newNetwork(t, connector.Config{Middleware: append(middleware.Standard(), c)})
+		n.add(connector.Account{ID: "one", Relation: connector.Child})
+		n.add(connector.Account{ID: "two", Relation: connector.Child}).answer = fulfills(fulfillment1)
+		n.run()
+		n.send("one", prepare("test.connie.two")).wantFulfill(t, fulfillment1)
+		for what, want := range map[string]string{
+			"one attached": "one", "two attached": "two", "other attached": "one", "nobody attached": "",
+			"source": "one", "destination": "two",
+		} {
+			if got := c.seen[what]; got != want {
+				t.Errorf("%s: it was given the book of %q, want %q", what, got, want)
+			}
+		}
+	})
+}
+
+// curious is a middleware that remembers whose books it was given.
+type curious struct{ seen map[string]string }
+
+func (*curious) Name() string { return "curious" }
+
+func (c *curious) see(host middleware.Host, what string, a *account.Account) {
+	c.seen[what] = ""
+	if book := host.Book(a); book != nil {
+		c.seen[what] = book.State().Account
+	}
+}
+
+func (c *curious) Attach(host middleware.Host, a *account.Account) (middleware.Stages, error) {
+	c.see(host, a.ID+" attached", a)
+	if a.ID == "two" {
+		c.see(host, "other attached", &account.Account{ID: "one"})
+		c.see(host, "nobody attached", &account.Account{ID: "nobody"})
+	}
+	return middleware.Stages{Outgoing: middleware.PrepareFunc(func(_ context.Context, p *middleware.Packet) ilp.Reply {
+		c.see(host, "source", p.Source)
+		c.see(host, "destination", p.Destination)
+		return nil
+	})}, nil
+}

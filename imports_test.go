@@ -29,7 +29,7 @@ var houseRules = []struct {
 	{"store", nil},
 	{"histogram", nil},
 	{"account", []string{"ilp", "plugin"}},
-	{"ledger", []string{"plugin", "store", "account", "histogram"}},
+	{"ledger", []string{"ilp", "plugin", "store", "account", "histogram"}},
 	{"middleware", []string{"ilp", "plugin", "store", "account", "ledger", "ping", "histogram"}},
 
 	// Settlement engines.
@@ -73,6 +73,9 @@ var houseRules = []struct {
 
 	// The connector stands on the contracts.
 	{".", []string{"ilp", "plugin", "backend", "store", "account", "ledger", "middleware", "ildcp", "ccp", "ping", "internal/rib", "internal/routetable"}},
+
+	// Operation of a connector over HTTP: public packages only, and no driver.
+	{"admin", []string{".", "ilp", "plugin", "backend", "account", "ledger", "middleware", "ccp"}},
 
 	// Assembly: from names to what they stand for, programs, and tests against
 	// real peers.

@@ -14,8 +14,10 @@ import (
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/backend"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware"
 	"github.com/interledger-go/connector/plugin"
+	"github.com/interledger-go/connector/store"
 	"github.com/interledger-go/connector/store/memstore"
 )
 
@@ -425,4 +427,117 @@ func TestStagesAreClosedAfterTheirLastReply(t *testing.T) {
 			t.Error("the stages were not closed after the last reply")
 		}
 	})
+}
+
+// Nor are they closed under a packet that has not left yet: it was routed to
+// the account before that was removed.
+func TestStagesAreClosedAfterTheirLastPrepare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		closed := make(chan string, 3)
+		h := &holder{prepares: true, held: make(chan middleware.Hold, 1)}
+		n := pair(t, connector.Config{Middleware: append(middleware.Standard(), picky{closed}, h)})
+		o := n.send("one", prepare("test.two.bob"))
+		removed := make(chan error, 1)
+		go func() { removed <- n.c.RemoveAccount(t.Context(), "two") }()
+		synctest.Wait()
+		if len(closed) != 0 || n.links["two"].closed != 0 {
+			t.Fatal("the account was closed while a packet was on its way to it")
+		}
+		(<-h.held).Pass(context.Background())
+		n.links["two"].take(t).reply(&ilp.Fulfill{Fulfillment: fulfillment1})
+		o.wantFulfill(t, fulfillment1)
+		if err := <-removed; err != nil {
+			t.Fatal(err)
+		}
+		if len(closed) != 1 {
+			t.Error("the stages were not closed after the last packet")
+		}
+	})
+}
+
+// A packet that was routed to an account just before that was removed, and has
+// not come to it, is not sent.
+func TestPacketOnTheWayToARemovedAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rates := &gatedRates{Backend: parity(t), asked: make(chan struct{}, 1), gate: make(chan struct{})}
+		n := newNetwork(t, connector.Config{Backend: rates})
+		n.add(connector.Account{ID: "one", Relation: connector.Child})
+		two := n.add(connector.Account{ID: "two", Relation: connector.Child})
+		n.run()
+		sent := make(chan *outcome, 1)
+		go func() { sent <- n.send("one", prepare("test.connie.two")) }()
+		<-rates.asked
+		if err := n.c.RemoveAccount(t.Context(), "two"); err != nil {
+			t.Fatal(err)
+		}
+		close(rates.gate)
+		(<-sent).wantReject(t, ilp.T01PeerUnreachable, "no connection to account. account=two")
+		if two.count() != 0 {
+			t.Error("a packet was sent to an account that had been removed")
+		}
+	})
+}
+
+// gatedRates gives no rate before its gate is open.
+type gatedRates struct {
+	backend.Backend
+	asked chan struct{}
+	gate  chan struct{}
+}
+
+func (b *gatedRates) Rate(source, destination backend.Party) (backend.Ratio, error) {
+	b.asked <- struct{}{}
+	<-b.gate
+	return b.Backend.Rate(source, destination)
+}
+
+// An account whose book cannot be read at the moment keeps nobody else: not
+// the other accounts, nor the end of the connector. It cannot be added twice
+// meanwhile.
+func TestStoreThatHangsWhileAnAccountIsAdded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &hangingReads{Store: memstore.New(), gate: make(chan struct{})}
+		n := newNetwork(t, connector.Config{Store: st})
+		n.add(connector.Account{ID: "one", Relation: connector.Child})
+		stop := n.run()
+		st.hang = true
+		slow := connector.Account{ID: "slow", Relation: connector.Child, Asset: usd9, Plugin: newFakeLink()}
+		added := make(chan error, 1)
+		go func() { added <- n.c.AddAccount(t.Context(), slow) }()
+		synctest.Wait()
+
+		if got := n.c.Accounts(); len(got) != 1 || got[0].ID != "one" {
+			t.Errorf("the accounts are %+v, want the one that was added", got)
+		}
+		if err := n.c.AddAccount(t.Context(), slow); !errors.Is(err, connector.ErrDuplicateAccount) {
+			t.Errorf("adding it twice: %v, want ErrDuplicateAccount", err)
+		}
+		twin := slow
+		twin.ID, twin.AddressSegment = "twin", "slow"
+		if err := n.c.AddAccount(t.Context(), twin); !errors.Is(err, connector.ErrDuplicateAccount) {
+			t.Errorf("adding another of its segment: %v, want ErrDuplicateAccount", err)
+		}
+		stop()
+		close(st.gate)
+		if err := <-added; !errors.Is(err, connector.ErrStopped) && !errors.Is(err, ledger.ErrClosed) {
+			t.Errorf("adding an account while the connector stops: %v", err)
+		}
+		if len(n.c.Accounts()) != 1 {
+			t.Error("an account was added to a connector that has stopped")
+		}
+	})
+}
+
+// hangingReads is a store that does not answer while it hangs.
+type hangingReads struct {
+	store.Store
+	hang bool
+	gate chan struct{}
+}
+
+func (s *hangingReads) Get(ctx context.Context, key string) ([]byte, error) {
+	if s.hang && strings.HasPrefix(key, "ledger/") {
+		<-s.gate
+	}
+	return s.Store.Get(ctx, key)
 }

@@ -32,9 +32,11 @@ type link struct {
 
 	maxInFlight int64
 	inFlight    atomic.Int64 // packets from the counterparty not yet answered
-	outstanding atomic.Int64 // packets to the counterparty not yet answered
+	outstanding atomic.Int64 // packets to the counterparty, from its outgoing stages on, not yet answered
 	draining    atomic.Bool  // no new packets are taken
+	paused      atomic.Bool  // the same, until it is resumed; and none are sent
 	drained     chan struct{}
+	left        chan struct{} // closed when it was removed and its last packet is answered
 	malformed   atomic.Uint64
 
 	mu     sync.Mutex // guards opened and closed
@@ -54,23 +56,24 @@ func newLink(ctx context.Context, c *Connector, a account.Account) (*link, error
 		plugin:      a.Plugin,
 		maxInFlight: int64(a.MaxInFlight),
 		drained:     make(chan struct{}, 1),
+		left:        make(chan struct{}),
 	}
 	if l.maxInFlight == 0 {
 		l.maxInFlight = account.DefaultMaxInFlight
 	}
-	terms := ledger.Terms{Account: a.ID, Limits: a.Balance}
+	terms := ledger.Terms{Account: a.ID, Asset: a.Asset, Limits: a.Balance}
 	sender, settles := plugin.As[plugin.MoneySender](a.Plugin)
 	switch {
 	case settles:
 		terms.Pay = func(ctx context.Context, m plugin.Money) error { return l.outgoingMoney(ctx, m) }
 	case a.Balance != nil && a.Balance.SettleThreshold != nil:
-		return nil, fmt.Errorf("account %q: Balance.SettleThreshold: is %d, but %w", a.ID, *a.Balance.SettleThreshold, errCannotSettle)
+		return nil, fmt.Errorf("account %q: Balance.SettleThreshold: is %d, but %w", a.ID, *a.Balance.SettleThreshold, ErrCannotSettle)
 	}
 	var err error
 	if l.book, err = c.ledger.Open(ctx, terms); err != nil {
 		return nil, err
 	}
-	if l.pipelines, err = middleware.Attach(c.config.Middleware, host{c, l.book}, &l.account); err != nil {
+	if l.pipelines, err = middleware.Attach(c.config.Middleware, host{c, a.ID, l.book}, &l.account); err != nil {
 		l.book.Close()
 		return nil, err
 	}
@@ -134,6 +137,17 @@ func (l *link) leave() {
 	}
 }
 
+// expect counts a packet to the counterparty as outstanding, or reports false
+// if none are sent any more. Every packet that is expected is answered.
+func (l *link) expect() bool {
+	l.outstanding.Add(1)
+	if l.draining.Load() { // looked at afterwards, as in enter
+		l.answered()
+		return false
+	}
+	return true
+}
+
 // answered counts a packet to the counterparty as no longer outstanding.
 func (l *link) answered() {
 	if l.outstanding.Add(-1) == 0 && l.draining.Load() {
@@ -172,6 +186,11 @@ func (l *link) rests() bool { return l.inFlight.Load() == 0 && l.outstanding.Loa
 // with other links, up to its expiry.
 func (l *link) finish() {
 	_ = l.drain(context.Background()) // cannot fail: this context never ends
+	l.discard()
+}
+
+// discard closes the stages and the book of a link that takes no packets.
+func (l *link) discard() {
 	l.pipelines.Close()
 	l.book.Close()
 }
@@ -180,6 +199,9 @@ func (l *link) finish() {
 func (l *link) HandlePrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
 	if reject := l.enter(); reject != nil {
 		r.Reply(ctx, reject)
+		return
+	}
+	if l.refusePaused(ctx, p, r) {
 		return
 	}
 	f := l.c.newFlight(l, r)
@@ -225,4 +247,6 @@ func (l *link) HandleState(connected bool, err error) {
 	l.c.logger.LogAttrs(context.Background(), slog.LevelInfo, message, attrs...)
 }
 
-var errCannotSettle = errors.New("its plugin cannot send money: use a link that implements plugin.MoneySender")
+// ErrCannotSettle is wrapped by errors about settlements with an account whose
+// plugin sends no money.
+var ErrCannotSettle = errors.New("its plugin cannot send money: use a link that implements plugin.MoneySender")

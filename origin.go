@@ -13,7 +13,9 @@ import (
 // The connector sends packets of its own (pings, traces) as if an account of
 // its own had sent them: a link without a plugin, whose amounts are in the
 // unit of whatever account they leave by, and which no book is kept for. What
-// they cost is posted to the account they leave by, and is ours to bear.
+// they cost is posted to the account they leave by, and is ours to bear. It is
+// posted when the answer is given, and durable with the next batch: there is
+// nobody to relay a fulfillment to who would owe us for it.
 
 // newSelf makes the link that the connector's own packets come from.
 func newSelf(c *Connector) *link {

@@ -62,7 +62,7 @@ const pingLifetime = 10 * time.Second
 // bounds the call.
 func (c *Connector) Ping(ctx context.Context, address ilp.Address, amount uint64) (Pong, error) {
 	pong, err := c.pingOnce(ctx, address, amount)
-	if reject, ok := errors.AsType[*ilp.Reject](err); ok && reject.TriggeredBy == address && reject.Code[0] == 'F' {
+	if reject, ok := errors.AsType[*ilp.Reject](err); ok && reject.TriggeredBy == address && reject.Code.Final() {
 		return c.echo(ctx, address, amount)
 	}
 	return pong, err

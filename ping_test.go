@@ -229,3 +229,17 @@ func TestTraceOfSilence(t *testing.T) {
 		}
 	})
 }
+
+// A link inside the program may refuse without a code: no other question is
+// asked then, and nothing is expected of the code.
+func TestPingOfANodeThatGivesNoCode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, connector.Config{Routes: []connector.Route{{Prefix: "test.far", NextHop: "far"}}})
+		n.add(peer("far")).answer = func(p *ilp.Prepare) ilp.Reply { return &ilp.Reject{TriggeredBy: p.Destination} }
+		n.run()
+		_, err := n.c.Ping(t.Context(), ilp.MustParseAddress("test.far"), 1)
+		if reject, ok := errors.AsType[*ilp.Reject](err); !ok || reject.Code != "" {
+			t.Errorf("got %v, want the reject of the node", err)
+		}
+	})
+}

@@ -155,11 +155,19 @@ func (r *Router) Counts() map[RouteOrigin]int {
 // SetRoutes replaces the configured routes, those of Config.Routes. A route
 // takes effect when its account is there.
 func (r *Router) SetRoutes(routes []Route) error {
+	return r.EditRoutes(func([]Route) []Route { return routes })
+}
+
+// EditRoutes replaces the configured routes with what edit makes of them, so
+// that none is lost which somebody else sets at the same time. edit gets a copy
+// and must not use the Router.
+func (r *Router) EditRoutes(edit func(routes []Route) []Route) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	routes := edit(slices.Clone(r.configured))
 	if err := checkRoutes(routes); err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	for _, n := range r.neighbors {
 		r.unconfigure(n)
 	}

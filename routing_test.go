@@ -3,6 +3,7 @@ package connector_test
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -559,6 +560,71 @@ func TestSubscribe(t *testing.T) {
 		cancel()
 		a.teach("test.z")
 		want()
+	})
+}
+
+// Whoever subscribes is told of what changes from then on, and nothing once
+// cancel has returned, whatever waits to be told at that moment.
+func TestSubscribeFromNowOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, connector.Config{})
+		router := n.c.Router()
+		told := make(map[string][]string)
+		subscribe := func(name string) (cancel func()) {
+			return router.Subscribe(func(changes []connector.RouteChange) {
+				for _, c := range changes {
+					told[name] = append(told[name], c.Route.Prefix)
+				}
+			})
+		}
+		var cancelLater func()
+		subscribe("first")
+		cancelled := subscribe("cancelled")
+		router.Subscribe(func([]connector.RouteChange) { cancelLater() })
+		cancelLater = subscribe("cancelled by another")
+		n.add(connector.Account{ID: "one", Relation: connector.Child})
+		subscribe("second")
+		n.add(connector.Account{ID: "two", Relation: connector.Child})
+		cancelled()
+		n.run()
+		synctest.Wait()
+		n.stop()
+		for name, want := range map[string][]string{
+			"first": {"test.connie.one", "test.connie.two"}, "second": {"test.connie.two"}, "cancelled": nil, "cancelled by another": nil,
+		} {
+			if !slices.Equal(told[name], want) {
+				t.Errorf("%s was told of %v, want %v", name, told[name], want)
+			}
+		}
+	})
+}
+
+// A neighbor that is gone does not keep the table from forgetting what was
+// withdrawn.
+func TestTableForgetsRemovedNeighbors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, connector.Config{})
+		gone := n.addSpeaker(peer("test.gone"))
+		n.add(connector.Account{ID: "one", Relation: connector.Child})
+		n.run()
+		gone.listen()
+		time.Sleep(time.Second)
+		if err := n.c.RemoveAccount(t.Context(), "test.gone"); err != nil {
+			t.Fatal(err)
+		}
+		told := n.c.Router().TableEpoch()
+		routes := make([]connector.Route, 3000)
+		for i := range routes {
+			routes[i] = connector.Route{Prefix: fmt.Sprintf("test.x%d", i), NextHop: "one"}
+		}
+		for range 5 {
+			if err := errors.Join(n.c.Router().SetRoutes(routes), n.c.Router().SetRoutes(nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if floor := n.c.Router().TableFloor(); floor <= told {
+			t.Errorf("withdrawals are remembered from epoch %d on, for a neighbor that left at %d", floor, told)
+		}
 	})
 }
 

@@ -17,6 +17,9 @@ type AccountStatus struct {
 	Address ilp.Address
 	// Connected says whether the link is up.
 	Connected bool
+	// Paused says that no new packets are taken from the counterparty, and none
+	// sent to it; see Connector.PauseAccount.
+	Paused bool
 	// InFlight packets came from the counterparty, Outstanding ones went to
 	// it, and are not answered yet.
 	InFlight, Outstanding int64
@@ -33,21 +36,68 @@ func (c *Connector) Accounts() []AccountStatus {
 	c.mu.Unlock()
 	all := make([]AccountStatus, len(links))
 	for i, l := range links {
-		all[i] = AccountStatus{
-			ID:          l.account.ID,
-			Relation:    l.account.Relation,
-			Asset:       l.account.Asset,
-			Connected:   l.plugin.Connected(),
-			InFlight:    l.inFlight.Load(),
-			Outstanding: l.outstanding.Load(),
-			Book:        l.book.State(),
-			Malformed:   l.malformed.Load(),
-		}
-		if l.account.Relation == account.Child {
-			all[i].Address, _ = c.Address().Child(l.account.Segment()) // zero when it would be too long
-		}
+		all[i] = l.status()
 	}
 	return all
+}
+
+// AccountStatus gives the state of one account.
+func (c *Connector) AccountStatus(id string) (AccountStatus, bool) {
+	l, err := c.link(id)
+	if err != nil {
+		return AccountStatus{}, false
+	}
+	return l.status(), true
+}
+
+func (l *link) status() AccountStatus {
+	s := AccountStatus{
+		ID:          l.account.ID,
+		Relation:    l.account.Relation,
+		Asset:       l.account.Asset,
+		Connected:   l.plugin.Connected(),
+		Paused:      l.paused.Load(),
+		InFlight:    l.inFlight.Load(),
+		Outstanding: l.outstanding.Load(),
+		Book:        l.book.State(),
+		Malformed:   l.malformed.Load(),
+	}
+	if l.account.Relation == account.Child {
+		s.Address, _ = l.c.Address().Child(l.account.Segment()) // zero when it would be too long
+	}
+	return s
+}
+
+// Account gives the description of an account, as it was added. What its
+// fields point to is the connector's.
+func (c *Connector) Account(id string) (Account, bool) {
+	l, err := c.link(id)
+	if err != nil {
+		return Account{}, false
+	}
+	return l.account, true
+}
+
+// Rate gives the rate that packets from one account to another have now: how
+// many units of the destination one unit of the source buys.
+func (c *Connector) Rate(source, destination string) (backend.Ratio, error) {
+	from, err := c.link(source)
+	if err != nil {
+		return backend.Ratio{}, err
+	}
+	to, err := c.link(destination)
+	if err != nil {
+		return backend.Ratio{}, err
+	}
+	return c.config.Backend.Rate(from.party, to.party)
+}
+
+// Running reports whether the connector forwards packets: Run was called, and
+// has not begun to stop.
+func (c *Connector) Running() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase == phaseRunning
 }
 
 // Stats is what the stats middleware has counted, by account; nil if the

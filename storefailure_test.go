@@ -134,6 +134,7 @@ func TestStopsWhileTheStoreFails(t *testing.T) {
 				for _, l := range n.links {
 					<-l.opened
 				}
+				synctest.Wait() // what the books begin with is written
 				o := n.send("one", longPrepare("two"))
 				mend := sync.OnceFunc(f.fail(d))
 				defer mend()

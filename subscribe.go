@@ -3,6 +3,7 @@ package connector
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/interledger-go/connector/internal/routetable"
 )
@@ -17,6 +18,7 @@ type RouteChange struct {
 // Subscribe has f called with the routes that change from now on, in order,
 // in batches. f is called by one goroutine of the connector while it runs, and
 // must not block: routes are exchanged by the same one. It may use the Router.
+// The changes are not to be changed: all subscribers are given the same.
 // A call that is under way may end after cancel has returned.
 func (r *Router) Subscribe(f func([]RouteChange)) (cancel func()) {
 	return r.subscribers.add(f)
@@ -25,18 +27,28 @@ func (r *Router) Subscribe(f func([]RouteChange)) (cancel func()) {
 // subscribers are told of changes of the table.
 type subscribers struct {
 	mu    sync.Mutex
-	list  []*subscriber
-	queue [][]RouteChange
+	list  []*subscriber // never changed, but replaced
+	queue []notice
 }
 
-type subscriber struct{ f func([]RouteChange) }
+type subscriber struct {
+	f         func([]RouteChange)
+	cancelled atomic.Bool
+}
+
+// notice is what those are to be told who had subscribed when it happened.
+type notice struct {
+	to      []*subscriber
+	changes []RouteChange
+}
 
 func (s *subscribers) add(f func([]RouteChange)) (cancel func()) {
-	added := &subscriber{f}
+	added := &subscriber{f: f}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.list = append(slices.Clip(s.list), added)
 	return func() {
+		added.cancelled.Store(true)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.list = slices.DeleteFunc(slices.Clone(s.list), func(other *subscriber) bool { return other == added })
@@ -70,19 +82,21 @@ func (s *subscribers) note(before, after *routetable.Table[*hop], prefixes map[s
 		}
 	}
 	if len(changes) > 0 {
-		s.queue = append(s.queue, changes)
+		s.queue = append(s.queue, notice{s.list, changes})
 	}
 }
 
 // deliver tells everybody what is in the queue.
 func (s *subscribers) deliver() {
 	s.mu.Lock()
-	list, queue := s.list, s.queue
+	queue := s.queue
 	s.queue = nil
 	s.mu.Unlock()
-	for _, changes := range queue {
-		for _, subscriber := range list {
-			subscriber.f(changes)
+	for _, n := range queue {
+		for _, subscriber := range n.to {
+			if !subscriber.cancelled.Load() {
+				subscriber.f(n.changes)
+			}
 		}
 	}
 }

@@ -25,7 +25,8 @@ type Account struct {
 
 	// Asset is the unit of every amount on this account: packets, balances,
 	// settlements. Its code is UTF-8, of up to [MaxAssetCodeLength] bytes and
-	// not empty; its scale cannot pass 255, by its type.
+	// not empty; its scale cannot pass 255, by its type. The books remember it:
+	// an account that owes or is owed anything cannot come back in another.
 	Asset ilp.Asset
 
 	// Plugin is the link. The connector opens it when it runs and closes it

@@ -134,6 +134,25 @@ func (t *Table) All() iter.Seq[Best] {
 	}
 }
 
+// Log gives the changes that are remembered, each with its epoch, in order. The
+// Route of a prefix that was withdrawn is nil.
+func (t *Table) Log() iter.Seq2[uint32, Best] {
+	return func(yield func(uint32, Best) bool) {
+		for _, s := range t.log.slots {
+			if !s.holds() {
+				continue
+			}
+			best := Best{Prefix: s.entry.prefix}
+			if s.entry.announced {
+				best.NextHop, best.Route = s.entry.nextHop, s.entry.route
+			}
+			if !yield(s.epoch, best) {
+				return
+			}
+		}
+	}
+}
+
 // Set takes in what is now the best route for some prefixes, each of them
 // named once; a prefix that is neither an address nor a scheme is left out. It reports whether there is something to tell; then the host
 // calls TableChanged of every Sender.

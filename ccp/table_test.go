@@ -333,3 +333,37 @@ func TestTableModel(t *testing.T) {
 		t.Errorf("%d entries, %d in order, %d places in the log", entries, indexed, places)
 	}
 }
+
+// Log gives each prefix with its last change, in order; what was withdrawn has
+// no route.
+func TestTableLog(t *testing.T) {
+	table := ccp.NewTable(ccp.TableOptions{Address: addr("test.me")})
+	set := func(prefix string, there bool) {
+		best := ccp.Best{Prefix: prefix}
+		if there {
+			best.NextHop = ccp.Neighbor{ID: "bob", Relation: account.Peer}
+			best.Route = ccp.OriginRoute([]byte("secret"), prefix)
+		}
+		table.Set([]ccp.Best{best})
+	}
+	set("test.a", true)
+	set("test.b", true)
+	set("test.c", true)
+	set("test.a", false)
+	type entry struct {
+		epoch  uint32
+		prefix string
+		told   bool
+	}
+	var got []entry
+	for epoch, best := range table.Log() {
+		got = append(got, entry{epoch, best.Prefix, best.Route != nil && best.NextHop.ID == "bob"})
+	}
+	want := []entry{{1, "test.b", true}, {2, "test.c", true}, {3, "test.a", false}}
+	if !slices.Equal(got, want) {
+		t.Errorf("the log is %v, want %v", got, want)
+	}
+	for range table.Log() {
+		break // may be left
+	}
+}

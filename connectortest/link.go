@@ -61,7 +61,7 @@ type Traffic struct {
 // them goes, or the link is cut. Frames do not outlive theirs.
 type conn struct {
 	frames map[*frame]struct{} // under way
-	last   [2]time.Time        // the latest arrival of what each side sent
+	order  [2]order            // of what each side sent
 	seen   [2]map[uint32]bool  // ids of requests that each side has got
 }
 
@@ -167,24 +167,43 @@ func (l *Link) transmit(f frame) {
 	l.fingerprint += digest(binary.BigEndian.AppendUint64(nil, what^uint64(now.UnixNano())))
 	for _, a := range l.faults.arrivals(l.seed, what) {
 		at := now.Add(a.delay)
-		if last := l.last(f); !a.overtakes && !at.After(last) {
-			at = last.Add(1)
+		order := &f.conn.order[f.from]
+		if last := order.before(now); !a.overtakes && !at.After(last) {
+			at = last.Add(1 + time.Duration(what%1000)) // apart from others that were sent now
 		}
 		// Packets expire on whole milliseconds. No frame arrives on one, so
 		// there is never a doubt which was first.
 		if at.Nanosecond()%int(time.Millisecond) == 0 {
 			at = at.Add(1)
 		}
-		if at.After(l.last(f)) {
-			f.conn.last[f.from] = at
-		}
+		order.note(at)
 		copied := f
 		f.conn.frames[&copied] = struct{}{}
 		copied.timer = time.AfterFunc(at.Sub(now), func() { l.arrive(&copied) })
 	}
 }
 
-func (l *Link) last(f frame) time.Time { return f.conn.last[f.from] }
+// order is how far the frames of one side have got. Frames that are sent at
+// the same instant, by goroutines whose order is chance, do not wait for one
+// another, so that a seed gives the same run again.
+type order struct {
+	instant        time.Time // of the last frame that was sent
+	earlier, later time.Time // the latest arrival of frames sent before it, and of all
+}
+
+// before gives the latest arrival of what was sent before now.
+func (o *order) before(now time.Time) time.Time {
+	if now.After(o.instant) {
+		o.instant, o.earlier = now, o.later
+	}
+	return o.earlier
+}
+
+func (o *order) note(arrival time.Time) {
+	if arrival.After(o.later) {
+		o.later = arrival
+	}
+}
 
 // arrive hands a frame to the end it was sent to.
 func (l *Link) arrive(f *frame) {

@@ -2,9 +2,12 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/interledger-go/connector/ilp"
 )
 
 // book is the book of one account. There is one at most for each account at
@@ -18,6 +21,7 @@ type book struct {
 	mu     sync.Mutex // never held while anything waits
 	opened bool
 	terms  terms
+	asset  ilp.Asset // what the figures count; zero: nobody has said
 
 	figures figures
 	frozen  figures // as of the end of the epoch before that of the last change
@@ -43,28 +47,40 @@ func newBook(l *Local, account string, c contents) *book {
 	b := &book{
 		l: l, account: account, key: accountKey(bookPrefix, account),
 		figures: figures{balance: c.figures.balance, remainder: c.figures.remainder}, stored: c.figures, inDoubt: c.figures,
-		received: c.received,
+		asset: c.asset, received: c.received,
 	}
 	b.outbox.settlements = c.settlements
 	b.outbox.wake = make(chan struct{}, 1)
 	return b
 }
 
-// open begins a use of the book. The caller holds mu, or has the book alone.
-func (b *book) open(t terms) {
-	b.opened, b.terms = true, t
-	b.backoff = 0
-}
-
-// reopen opens the book again, if it is closed.
-func (b *book) reopen(t terms) bool {
+// open begins a use of the book, if it is closed.
+func (b *book) open(t terms) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.opened {
-		return false
+		return ErrOpen
 	}
-	b.open(t)
-	return true
+	if err := b.count(t.asset); err != nil {
+		return err
+	}
+	b.opened, b.terms = true, t
+	b.backoff = 0
+	return nil
+}
+
+// count says what the figures count. The caller holds mu.
+func (b *book) count(asset ilp.Asset) error {
+	switch f := b.figures; {
+	case asset == ilp.Asset{} || asset == b.asset:
+		return nil
+	case b.asset != ilp.Asset{} && (f != figures{} || len(b.settlements) > 0):
+		return fmt.Errorf("%w: its book holds a balance of %d in %v: settle it before the account is in %v, or use another account id",
+			ErrAsset, f.balance, b.asset, asset)
+	}
+	b.asset = asset
+	b.record(b.touch(), record{key: accountKey(assetPrefix, b.account), value: assetValue(asset)})
+	return nil
 }
 
 // ended reports whether the book is closed and all of it is durable, now that

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/store"
 )
@@ -15,6 +16,7 @@ import (
 // contents are what a store holds of an account.
 type contents struct {
 	figures     figures
+	asset       ilp.Asset // zero in books of which nobody has said
 	settlements []*settlement
 	received    map[string]received
 }
@@ -33,6 +35,9 @@ func read(ctx context.Context, s store.Store, account string) (contents, error) 
 	}
 	if c.figures, err = parseBook(value); err != nil {
 		return c, fmt.Errorf("reading its book: the record %q %w", key, err)
+	}
+	if c.asset, err = readAsset(ctx, s, account); err != nil {
+		return c, fmt.Errorf("reading what its book counts: %w", err)
 	}
 	err = scanSettlements(ctx, s, outKey(account, ""), func(m plugin.Money, at time.Time) error {
 		if m.Fraction != 0 { // no version has made one
@@ -53,6 +58,23 @@ func read(ctx context.Context, s store.Store, account string) (contents, error) 
 		return c, fmt.Errorf("reading the settlements that we have received: %w", err)
 	}
 	return c, nil
+}
+
+// readAsset reads what the book of an account counts.
+func readAsset(ctx context.Context, s store.Store, account string) (ilp.Asset, error) {
+	key := accountKey(assetPrefix, account)
+	value, err := s.Get(ctx, key)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return ilp.Asset{}, nil
+	case err != nil:
+		return ilp.Asset{}, err
+	}
+	asset, err := parseAsset(value)
+	if err != nil {
+		return ilp.Asset{}, fmt.Errorf("the record %q %w", key, err)
+	}
+	return asset, nil
 }
 
 // scanSettlements calls visit with the settlements whose records have keys

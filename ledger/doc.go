@@ -10,6 +10,9 @@
 // us, a negative one is owed by us. Amounts are unsigned, in the smallest
 // unit of the account's asset.
 //
+// A book remembers which asset it counts, and is not opened in another while
+// it holds anything.
+//
 // # The life of a packet's amount
 //
 //	                 source (Incoming)                 destination (Outgoing)

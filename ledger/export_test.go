@@ -3,6 +3,7 @@ package ledger
 import (
 	"time"
 
+	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/plugin"
 )
 
@@ -28,8 +29,15 @@ func ParseSettlement(key string, value []byte) (m plugin.Money, at time.Time, er
 	return parseSettlement(key, value)
 }
 
+// AssetValue gives the value of the record that says what a book counts.
+func AssetValue(a ilp.Asset) []byte { return assetValue(a) }
+
+// ParseAsset reads it.
+func ParseAsset(value []byte) (ilp.Asset, error) { return parseAsset(value) }
+
 // The keys of an account's records in the store.
 func BookKey(account string) string          { return accountKey(bookPrefix, account) }
+func AssetKey(account string) string         { return accountKey(assetPrefix, account) }
 func OutKey(account, key string) string      { return outKey(account, key) }
 func ReceivedKey(account, key string) string { return receivedKey(account, key) }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/plugin"
 )
@@ -28,6 +29,26 @@ func FuzzParseBook(f *testing.F) {
 		}
 		if again := ledger.BookRecord(balance, in, out, remainder); !bytes.Equal(again, value) {
 			t.Errorf("%x is read as %d, %d, %d, %d, which is written as %x", value, balance, in, out, remainder, again)
+		}
+	})
+}
+
+func FuzzParseAsset(f *testing.F) {
+	for _, asset := range []ilp.Asset{{Code: "USD", Scale: 9}, {Code: "€"}, {Code: "x", Scale: 255}} {
+		f.Add(ledger.AssetValue(asset))
+		f.Add(ledger.AssetValue(asset)[:2])
+	}
+	f.Add([]byte(nil))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		asset, err := ledger.ParseAsset(value)
+		if err != nil {
+			if len(value) > 2 && value[0] == 1 {
+				t.Errorf("%x is refused: %v", value, err)
+			}
+			return
+		}
+		if again := ledger.AssetValue(asset); !bytes.Equal(again, value) {
+			t.Errorf("%x is read as %v, which is written as %x", value, asset, again)
 		}
 	})
 }

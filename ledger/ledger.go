@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/account"
+	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/plugin"
 )
 
@@ -28,6 +29,11 @@ type Ledger interface {
 type Terms struct {
 	// Account is the id of the account, 1 to account.MaxIDLength bytes.
 	Account string
+	// Asset is what the figures of the book count. A book that holds anything
+	// is not opened in another asset than before, with an error that wraps
+	// ErrAsset: each figure would be wrong by a factor. The zero Asset is not
+	// compared, and not remembered.
+	Asset ilp.Asset
 	// Limits of the balance, copied; nil sets none.
 	Limits *account.BalanceLimits
 	// Pay pays a settlement and returns when it is paid; nil if the account's
@@ -186,6 +192,8 @@ var (
 	// ErrNotReserved: the caller posts what it has not reserved, or has posted
 	// or released before.
 	ErrNotReserved = errors.New("ledger: not reserved")
+	// ErrAsset: the book holds something that is counted in another asset.
+	ErrAsset = errors.New("ledger: another asset")
 	// ErrClosed: the book is closed, or the ledger has stopped, or its store
 	// is closed for ever.
 	ErrClosed = errors.New("ledger: closed")

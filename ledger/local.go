@@ -131,14 +131,15 @@ func (l *Local) claim(account string, t terms) (*book, error) {
 	if l.closed.Load() {
 		return nil, ErrClosed
 	}
-	b := l.books[account]
-	if _, claimed := l.opening[account]; claimed || b != nil && !b.reopen(t) {
+	if _, claimed := l.opening[account]; claimed {
 		return nil, ErrOpen
 	}
+	b := l.books[account]
 	if b == nil {
 		l.opening[account] = struct{}{}
+		return nil, nil
 	}
-	return b, nil
+	return b, b.open(t)
 }
 
 // add makes the book of an account that was claimed from what was read, or
@@ -151,7 +152,9 @@ func (l *Local) add(account string, t terms, c contents, err error) (*book, erro
 		return nil, err
 	}
 	b := newBook(l, account, c)
-	b.open(t)
+	if err := b.open(t); err != nil {
+		return nil, err
+	}
 	l.books[account] = b
 	if c.figures.in|c.figures.out != 0 {
 		l.options.Logger.Warn("packets were in flight when the process ended", slog.String("account", account),

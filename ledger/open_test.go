@@ -226,6 +226,8 @@ func TestDamagedRecords(t *testing.T) {
 		{"a book with a remainder of nothing", ledger.BookKey("a"), "\x02" + book[1:] + none},
 		{"a long book with a remainder", ledger.BookKey("a"), string(ledger.BookRecord(7, 0, 0, 1)) + "x"},
 		{"a book of a later version with a remainder", ledger.BookKey("a"), "\x03" + string(ledger.BookRecord(7, 0, 0, 1))[1:]},
+		{"an asset without a code", ledger.AssetKey("a"), "\x01\x09"},
+		{"an asset of a later version", ledger.AssetKey("a"), "\x02\x09USD"},
 		{"a settlement that we make, with a fraction", ledger.OutKey("a", "k"), string(ledger.SettlementValue(plugin.Money{Fraction: 1}, time.Unix(0, 0)))},
 		{"a settlement that we have received, with a unit as fraction", ledger.ReceivedKey("a", "k"), "\x02" + settlement[1:] + unit},
 		{"a short settlement that we make", ledger.OutKey("a", "k"), settlement[:16]},

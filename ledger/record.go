@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/account"
+	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/plugin"
 )
 
@@ -13,10 +14,12 @@ import (
 // id is the beginning of another's keys.
 //
 //	ledger/book/ACCOUNT         the figures
+//	ledger/asset/ACCOUNT        what they count
 //	ledger/out/ACCOUNT KEY      a settlement that we are making
 //	ledger/in/ACCOUNT KEY       a settlement that we have received
 const (
 	bookPrefix     = "ledger/book/"
+	assetPrefix    = "ledger/asset/"
 	outPrefix      = "ledger/out/"
 	receivedPrefix = "ledger/in/"
 
@@ -99,6 +102,18 @@ func splitRecord(value []byte, size int) (body []byte, fraction uint64, err erro
 		return nil, 0, errRecord
 	}
 	return value[1 : 1+size], fraction, nil
+}
+
+// assetValue is the value of the record that says what a book counts.
+func assetValue(a ilp.Asset) []byte {
+	return append([]byte{wholeVersion, a.Scale}, a.Code...)
+}
+
+func parseAsset(value []byte) (ilp.Asset, error) {
+	if len(value) < 3 || value[0] != wholeVersion {
+		return ilp.Asset{}, errRecord
+	}
+	return ilp.Asset{Code: string(value[2:]), Scale: value[1]}, nil
 }
 
 // settlementValue is the value of a settlement's record, made or received. The

@@ -19,7 +19,8 @@ type Middleware interface {
 
 	// Attach is called once for each account, when it is added, and gives the
 	// stages for it; a Stages with nothing set where the middleware has
-	// nothing to do. An error refuses the account. It must say what is wrong
+	// nothing to do. It may be called for several accounts at once. An error
+	// refuses the account. It must say what is wrong
 	// and what would be right; the account's name is added by the caller.
 	Attach(host Host, a *account.Account) (Stages, error)
 }
@@ -33,7 +34,9 @@ type Host interface {
 	// Logger takes what an operator should know. Nothing below warning for a
 	// packet.
 	Logger() *slog.Logger
-	// Book is the book of an account in the connector's ledger.
+	// Book is the book of an account in the connector's ledger: that which is
+	// being attached, or one that was added; nil if there is none. A stage asks
+	// once, in Attach, where it can: to look for another account takes a lock.
 	Book(a *account.Account) ledger.Book
 	// Store is the part of the connector's store that belongs to the
 	// middleware of this name; nobody else's keys are in it. The name is one

@@ -90,7 +90,8 @@ type DirectionStats struct {
 	// Outgoing only.
 	Late Total
 	// Money counts the settlements that went through, MoneyFailed the
-	// attempts that did not.
+	// attempts that did not. One that the counterparty tells of again, under
+	// its key, is booked once and counted again.
 	Money, MoneyFailed Total
 }
 

@@ -87,7 +87,7 @@ func (u *user) open(ctx context.Context, c *config) error {
 	}
 	if o.Ledger != nil {
 		var err error
-		if u.book, err = o.Ledger.Open(ctx, ledger.Terms{Account: u.account.ID, Limits: u.account.Balance}); err != nil {
+		if u.book, err = o.Ledger.Open(ctx, ledger.Terms{Account: u.account.ID, Asset: u.account.Asset, Limits: u.account.Balance}); err != nil {
 			return err
 		}
 	}

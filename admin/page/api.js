@@ -1,0 +1,63 @@
+// The API of the connector. The token stays in this tab.
+
+const key = "connector-token";
+let token = sessionStorage.getItem(key) || "";
+
+// Refused is thrown where a token is needed, or another one.
+export class Refused extends Error {}
+
+// useToken sends a token with each request from now on; an empty one sends none.
+export function useToken(text) {
+  token = text;
+  if (token) sessionStorage.setItem(key, token);
+  else sessionStorage.removeItem(key);
+}
+
+export const hasToken = () => token !== "";
+
+async function request(method, path, body, signal) {
+  const headers = {};
+  if (token) headers.Authorization = "Bearer " + token;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal, cache: "no-store" });
+  if (response.ok) return response;
+  let detail = response.statusText;
+  try {
+    detail = (await response.json()).detail || detail;
+  } catch {
+    // whoever has answered is not the connector
+  }
+  if (response.status === 401) throw new Refused(detail);
+  throw new Error(detail);
+}
+
+// get reads a resource. query has its parameters.
+export async function get(path, query = {}) {
+  const set = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+  const text = new URLSearchParams(set).toString();
+  return (await request("GET", path + (text ? "?" + text : ""))).json();
+}
+
+// send changes something, and gives what is answered, if anything is.
+export async function send(method, path, body) {
+  const response = await request(method, path, body);
+  return response.status === 204 ? null : response.json();
+}
+
+export const accountPath = (id) => "accounts/" + encodeURIComponent(id);
+
+// watch calls take with each snapshot until the stream ends, or signal says so.
+export async function watch(take, signal) {
+  const response = await request("GET", "events", undefined, signal);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    text += value;
+    for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) {
+      const data = text.slice(0, end).split("\n").find((line) => line.startsWith("data: "));
+      if (data) take(JSON.parse(data.slice(6)));
+    }
+  }
+}
