@@ -6,6 +6,8 @@
 //	ilp-connector config check              say everything that is wrong
 //	ilp-connector config explain            say what would run
 //	ilp-connector health                    exit 0 if one runs here, as its admin API says
+//	ilp-connector status, accounts, routes, rates, balance, ping, trace, watch
+//	                                        ask its admin API
 //	ilp-connector version
 //
 // SIGTERM and SIGINT stop it: it takes no new packets, waits for those in
@@ -67,13 +69,21 @@ var commands = []command{
 	{[]string{"config", "check"}, "say everything that is wrong with the configuration", program.check},
 	{[]string{"config", "explain"}, "say what would run", program.explain},
 	{[]string{"health"}, "exit 0 if a connector runs here, as its admin API says", program.health},
+	ask("status", "print an overview", "", 0, question.status),
+	ask("accounts", "print the accounts and their state", "", 0, question.accounts),
+	ask("routes", "print the routes in use", "[SEARCH]", 1, question.routes),
+	ask("rates", "print the rates between accounts", "", 0, question.rates),
+	ask("balance", "print balances and their limits", "[ACCOUNT]", 1, question.balance),
+	ask("ping", "find out whether an address can be reached; the amount is spent", "ADDRESS [AMOUNT]", 2, question.ping),
+	ask("trace", "find the connectors on the way to an address", "ADDRESS", 1, question.trace),
+	ask("watch", "print what moves, until a signal ends it", "[ACCOUNT...]", 1000, question.watch),
 	{[]string{"version"}, "print the version", program.version},
 }
 
 // split parts the words of a command from its flags.
 func split(args []string) (command, rest []string) {
 	for i, arg := range args {
-		if len(arg) == 0 || arg[0] == '-' || i == 1 && args[0] != "config" || i == 2 {
+		if arg == "" || arg[0] == '-' || i == 1 && args[0] != "config" || i == 2 {
 			return args[:i:i], args[i:]
 		}
 	}

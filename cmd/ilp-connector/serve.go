@@ -86,7 +86,7 @@ func (d *daemon) wait(ctx context.Context, stop func(), signals <-chan os.Signal
 
 // run builds the connector, runs it, and closes it.
 func (d *daemon) run(ctx context.Context, plan *config.Plan) error {
-	a, err := plan.Build(ctx, config.Options{Logger: d.logger})
+	a, err := plan.Build(ctx, config.Options{Logger: d.logger, Admin: serveAdmin})
 	if err != nil {
 		return err
 	}

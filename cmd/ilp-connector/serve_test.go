@@ -280,6 +280,9 @@ func TestQuickstart(t *testing.T) {
 		"CONNECTOR_BACKEND=one-to-one"})
 	p.says(runs)
 	p.says(`the admin API listens" address=127.0.0.1:` + port)
+	if got := asks(t, exitOK, []string{"--admin", "http://127.0.0.1:" + port}, "status"); !strings.Contains(got, "test.quickstart") {
+		t.Errorf("the status is %s", got)
+	}
 	healthy := launch(t, nil, "health", "-admin", "http://127.0.0.1:"+port)
 	healthy.exits(exitOK)
 	p.signal(syscall.SIGTERM)

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/interledger-go/connector/admin"
+)
+
+// question is a command that asks a connector's admin API.
+type question struct {
+	p      program
+	client *admin.Client
+	json   bool
+}
+
+// ask makes a command of a question with at most these arguments.
+func ask(name, does, arguments string, most int, answer func(q question, ctx context.Context, args []string) error) command {
+	run := func(p program, args []string) int {
+		set := flag.NewFlagSet("ilp-connector "+name, flag.ContinueOnError)
+		set.SetOutput(p.stderr)
+		url := set.String("admin", "http://127.0.0.1:7780", "where the admin API is")
+		tokenFile := set.String("token-file", "", "file with its token")
+		asJSON := set.Bool("json", false, "print JSON")
+		set.Usage = func() {
+			fmt.Fprintf(p.stderr, "usage: ilp-connector %s [flags] %s\n", name, arguments)
+			set.PrintDefaults()
+		}
+		switch err := set.Parse(args); {
+		case errors.Is(err, flag.ErrHelp):
+			return exitOK
+		case err != nil:
+			return exitUsage
+		case set.NArg() > most:
+			set.Usage()
+			return exitUsage
+		}
+		options := admin.ClientOptions{URL: *url}
+		if *tokenFile != "" {
+			token, err := os.ReadFile(*tokenFile)
+			if err != nil {
+				return p.fail(exitUsage, err)
+			}
+			options.Token = string(bytes.TrimRight(token, "\r\n"))
+		}
+		client, err := admin.NewClient(options)
+		if err != nil {
+			return p.fail(exitUsage, err)
+		}
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+		err = answer(question{p, client, *asJSON}, ctx, set.Args())
+		var usage usageError
+		switch {
+		case errors.As(err, &usage):
+			set.Usage()
+			return p.fail(exitUsage, err)
+		case err != nil:
+			return p.fail(exitFailure, err)
+		}
+		return exitOK
+	}
+	return command{[]string{name}, does, run}
+}
+
+// usageError says what is wrong with the arguments.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// print prints v as JSON, or a table of it.
+func (q question) print(v any, table func(row func(columns ...any))) error {
+	if q.json {
+		e := json.NewEncoder(q.p.stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	}
+	w := tabwriter.NewWriter(q.p.stdout, 0, 8, 2, ' ', 0)
+	table(func(columns ...any) {
+		for i, c := range columns {
+			if i > 0 {
+				fmt.Fprint(w, "\t")
+			}
+			fmt.Fprint(w, c)
+		}
+		fmt.Fprintln(w)
+	})
+	return w.Flush()
+}
+
+// line prints v as one line of JSON.
+func (q question) line(v any) error { return json.NewEncoder(q.p.stdout).Encode(v) }
+
+func (q question) status(ctx context.Context, _ []string) error {
+	v, err := q.client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	return q.print(v, func(row func(...any)) {
+		row("address", orNone(v.Address))
+		row("running", v.Running)
+		up := 0
+		for _, connected := range v.Connected {
+			if connected {
+				up++
+			}
+		}
+		row("accounts", fmt.Sprintf("%d, %d connected", len(v.Connected), up))
+		row("routes", len(v.LocalRoutingTable))
+		row("late fulfills", v.Counters.LateFulfills)
+		row("unexpected replies", v.Counters.UnexpectedReplies)
+	})
+}
+
+func (q question) accounts(ctx context.Context, _ []string) error {
+	v, err := q.client.Accounts(ctx, admin.Page{})
+	if err != nil {
+		return err
+	}
+	return q.print(v, func(row func(...any)) {
+		row("ACCOUNT", "RELATION", "ASSET", "LINK", "BALANCE", "IN FLIGHT", "OUTSTANDING", "ADDRESS")
+		for _, id := range sorted(v.Accounts) {
+			a := v.Accounts[id]
+			row(id, a.Info.Relation, fmt.Sprintf("%s/%d", a.Info.AssetCode, a.Info.AssetScale), linkState(a.Connected, a.Paused), a.Book.Balance, a.InFlight, a.Outstanding, a.Address)
+		}
+	})
+}
+
+func linkState(connected, paused bool) string {
+	switch {
+	case paused:
+		return "paused"
+	case connected:
+		return "up"
+	}
+	return "down"
+}
+
+func (q question) routes(ctx context.Context, args []string) error {
+	v, err := q.client.Routes(ctx, argument(args, 0), admin.Page{})
+	if err != nil {
+		return err
+	}
+	return q.print(v, func(row func(...any)) {
+		row("PREFIX", "NEXT HOP", "ORIGIN", "LINK", "PATH")
+		for _, r := range v.Routes {
+			row(r.Prefix, orSelf(r.NextHop), r.Origin, linkState(r.Connected, false), fmt.Sprint(r.Path))
+		}
+	})
+}
+
+func (q question) rates(ctx context.Context, _ []string) error {
+	v, err := q.client.Rates(ctx, admin.Page{})
+	if err != nil {
+		return err
+	}
+	return q.print(v, func(row func(...any)) {
+		row("FROM", "TO", "UNITS FOR ONE")
+		for _, from := range sorted(v) {
+			for _, to := range sorted(v[from]) {
+				row(from, to, v[from][to])
+			}
+		}
+	})
+}
+
+func (q question) balance(ctx context.Context, args []string) error {
+	v, err := q.client.Balances(ctx, admin.Page{})
+	if err != nil {
+		return err
+	}
+	if id := argument(args, 0); id != "" {
+		balance, ok := v.Accounts[id]
+		if !ok {
+			return fmt.Errorf("there is no account %q", id)
+		}
+		v.Accounts = map[string]admin.Balance{id: balance}
+	}
+	return q.print(v, func(row func(...any)) {
+		row("ACCOUNT", "BALANCE", "MINIMUM", "MAXIMUM")
+		for _, id := range sorted(v.Accounts) {
+			row(id, v.Accounts[id].Balance, v.Accounts[id].Minimum, v.Accounts[id].Maximum)
+		}
+	})
+}
+
+func (q question) ping(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return usageError("which address?")
+	}
+	amount := uint64(0)
+	if text := argument(args, 1); text != "" {
+		var err error
+		if amount, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return usageError(fmt.Sprintf("%q is not an amount: it must be a whole number", text))
+		}
+	}
+	v, err := q.client.Ping(ctx, args[0], amount)
+	if err != nil {
+		return err
+	}
+	err = q.print(v, func(row func(...any)) {
+		row("address", v.Address)
+		row("reached", v.Reached)
+		row("round trip", microseconds(v.RoundTrip))
+		row("sent", v.Sent)
+		if v.Delivered != "" {
+			row("delivered", v.Delivered)
+		}
+		if v.Reject != nil {
+			row("rejected", fmt.Sprintf("%s by %s: %s", v.Reject.Code, orNone(v.Reject.TriggeredBy), v.Reject.Message))
+		}
+	})
+	if err == nil && !v.Reached {
+		err = errors.New("not reached")
+	}
+	return err
+}
+
+func (q question) trace(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return usageError("which address?")
+	}
+	v, err := q.client.Trace(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	err = q.print(v, func(row func(...any)) {
+		row("HOP", "ADDRESS", "ROUND TRIP", "ANSWER")
+		for i, hop := range v.Hops {
+			answer := "reached"
+			if hop.Reject != nil {
+				answer = hop.Reject.Code
+			}
+			row(i+1, orNone(hop.Address), microseconds(hop.RoundTrip), answer)
+		}
+	})
+	if err == nil && v.Error != "" {
+		err = errors.New(v.Error)
+	}
+	return err
+}
+
+func microseconds(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
+
+func argument(args []string, i int) string {
+	if i < len(args) {
+		return args[i]
+	}
+	return ""
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "(none)"
+	}
+	return s
+}
+
+func orSelf(nextHop string) string {
+	if nextHop == "" {
+		return "(here)"
+	}
+	return nextHop
+}
