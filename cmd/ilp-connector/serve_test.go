@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -282,6 +284,14 @@ func TestQuickstart(t *testing.T) {
 	p.says(`the admin API listens" address=127.0.0.1:` + port)
 	if got := asks(t, exitOK, []string{"--admin", "http://127.0.0.1:" + port}, "status"); !strings.Contains(got, "test.quickstart") {
 		t.Errorf("the status is %s", got)
+	}
+	response, err := http.Get("http://127.0.0.1:" + port + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if text, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(text), "ilp_connector") {
+		t.Errorf("the metrics are %s, %v: %s", response.Status, err, text)
 	}
 	healthy := launch(t, nil, "health", "-admin", "http://127.0.0.1:"+port)
 	healthy.exits(exitOK)
