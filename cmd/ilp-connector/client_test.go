@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,4 +92,36 @@ func TestTerminationWhileWatched(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	p.exits(exitOK)
 	w.exits(exitOK)
+}
+
+// An account that is added by the API stays when the configuration is read
+// again; its record is held to the same rules, and reads no files.
+func TestAddingByTheAPI(t *testing.T) {
+	port := freePort(t)
+	p := launch(t, []string{"CONNECTOR_ADMIN_API=true", "CONNECTOR_ADMIN_API_PORT=" + port}, "-config", configuration(t, ""))
+	p.says(runs)
+	add := func(id, record string) string {
+		t.Helper()
+		response, err := http.Post("http://127.0.0.1:"+port+"/addAccount", "application/json", strings.NewReader(`{"id": "`+id+`", "options": `+record+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	if got := add("bob", record("child", "loopback", "{}")); !strings.Contains(got, `"plugin":"bob"`) {
+		t.Errorf("the answer is %s", got)
+	}
+	if got := add("eve", record("peer", "btp", `{"server": {"file": "/etc/hostname"}}`)); !strings.Contains(got, "only possible in a configuration that is read") {
+		t.Errorf("the answer is %s", got)
+	}
+	p.signal(syscall.SIGHUP)
+	p.says(`changes=nothing`)
+	if got := asks(t, exitOK, []string{"-admin", "http://127.0.0.1:" + port}, "accounts"); !strings.Contains(got, "test.connie.bob") {
+		t.Errorf("the accounts are\n%s", got)
+	}
 }
