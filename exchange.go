@@ -58,7 +58,7 @@ func (o *ExchangeOptions) check() error {
 		}
 	}
 	if o.Expiry <= o.Interval {
-		faults = append(faults, fmt.Errorf("Expiry is %v, and Interval %v: routes would expire between two updates: it must be longer", o.Expiry, o.Interval))
+		faults = append(faults, fmt.Errorf("the Expiry is %v, and the Interval %v: routes would expire between two updates: it must be longer", o.Expiry, o.Interval))
 	}
 	if o.Export == nil {
 		o.Export = ccp.ReferenceExport

@@ -41,7 +41,7 @@ func TestNewRefuses(t *testing.T) {
 		{"route to nobody", func(c *connector.Config) { c.Routes = []connector.Route{{Prefix: "test.x"}} }, `route "test.x": NextHop is empty`},
 		{"route without a prefix", func(c *connector.Config) { c.Routes = []connector.Route{{NextHop: "x"}} }, `route "": Prefix is neither an address nor a scheme`},
 		{"both default routes", func(c *connector.Config) { c.DefaultRoute, c.NoDefaultRoute = "x", true }, `Config.DefaultRoute: is "x" although NoDefaultRoute is set`},
-		{"routes that expire between updates", func(c *connector.Config) { c.Exchange.Expiry = time.Second }, "Config.Exchange: Expiry is 1s, and Interval 30s"},
+		{"routes that expire between updates", func(c *connector.Config) { c.Exchange.Expiry = time.Second }, "Config.Exchange: the Expiry is 1s, and the Interval 30s"},
 		{"negative spacing", func(c *connector.Config) { c.Exchange.Spacing = -1 }, "Config.Exchange: Spacing is -1ns: it must be 0 (meaning 150ms) or more"},
 		{"negative window", func(c *connector.Config) { c.MinMessageWindow = -1 }, "Config.MinMessageWindow: is -1ns: it must be 0 (meaning 1s) or more"},
 		{"hold shorter than window", func(c *connector.Config) { c.MaxHoldTime = time.Millisecond }, "less than MinMessageWindow"},
