@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/interledger-go/connector"
@@ -45,7 +44,8 @@ type Options struct {
 	// does; nil gives the name of its Go type.
 	PluginName func(a connector.Account) string
 
-	// Metrics serves GET /metrics; nil answers 501.
+	// Metrics serves GET /metrics, such as promhttp.HandlerFor of a registry
+	// that has a collector of package telemetry; nil answers 501.
 	Metrics http.Handler
 
 	// MaxBody is the size of the largest body that is read, in bytes. 0 means
@@ -71,7 +71,7 @@ type Handler struct {
 	table   map[string]endpoint // by pattern of mux
 	changes chan struct{}       // has a place for whoever changes accounts
 	streams chan struct{}       // has a place for each event stream
-	closed  chan struct{}
+	closing context.Context     // ends with Close
 	close   func()
 }
 
@@ -96,11 +96,11 @@ func New(o Options) (*Handler, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	closed := make(chan struct{})
+	closing, closeStreams := context.WithCancel(context.Background())
 	h := &Handler{
 		o: o, c: o.Connector, guard: g, mux: http.NewServeMux(), table: make(map[string]endpoint),
 		changes: make(chan struct{}, 1), streams: make(chan struct{}, o.MaxStreams),
-		closed: closed, close: sync.OnceFunc(func() { close(closed) }),
+		closing: closing, close: closeStreams,
 	}
 	for _, e := range h.endpoints() {
 		pattern := e.method + " " + e.path
@@ -160,6 +160,8 @@ func (h *Handler) endpoints() []endpoint {
 		{"GET", "/explain", reader, h.explain, nil},
 		{"POST", "/ping", operator, h.ping, nil},
 		{"POST", "/trace", operator, h.trace, nil},
+		{"GET", "/packets", reader, h.packets, nil},
+		{"GET", "/packets/live", reader, nil, h.livePackets},
 		{"GET", "/events", reader, nil, h.events},
 		{"GET", "/session", reader, h.session, nil},
 
