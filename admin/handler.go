@@ -279,10 +279,12 @@ func (h *Handler) health(*http.Request) (any, error) {
 	return Health{Status: "ok"}, nil
 }
 
-// Session says what whoever asks may do.
+// Session says what whoever asks may do, and look at.
 type Session struct {
 	// Role is "read", or "operate" for who may do everything.
 	Role string `json:"role"`
+	// PacketLog says whether the connector keeps one: see GET /packets.
+	PacketLog bool `json:"packetLog"`
 }
 
 func (h *Handler) session(r *http.Request) (any, error) {
@@ -290,10 +292,11 @@ func (h *Handler) session(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	answer := Session{Role: "read", PacketLog: h.c.PacketLog() != nil}
 	if granted == operator {
-		return Session{Role: "operate"}, nil
+		answer.Role = "operate"
 	}
-	return Session{Role: "read"}, nil
+	return answer, nil
 }
 
 func (h *Handler) metrics(w http.ResponseWriter, r *http.Request) error {

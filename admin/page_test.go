@@ -44,7 +44,7 @@ func harbor(t *testing.T, o admin.Options) *fixture {
 	t.Helper()
 	rates := must(static.New(static.Options{Spread: "0.002", Rates: static.Rates{"USD": {"EUR": "0.8627", "JPY": "156.42", "XRP": "0.4518"}}}))
 	c := must(connector.New(connector.Config{
-		Address: "test.harbor", Store: memstore.New(), Backend: rates, Middleware: middleware.Standard(),
+		Address: "test.harbor", Store: memstore.New(), Backend: rates, Middleware: logging(middleware.PacketLogOptions{}),
 		Routes: []connector.Route{{Prefix: "test.far.island", NextHop: "north-bank"}},
 	}))
 	f := &fixture{t: t, c: c, links: make(map[string]*fakeLink)}
@@ -153,6 +153,106 @@ func TestPage(t *testing.T) {
 	b.wantNoFaults()
 }
 
+// The page shows the packets of the log as they are answered, those that are
+// asked for, until it is told to pause.
+func TestPageShowsPackets(t *testing.T) {
+	b := newBrowser(t)
+	f := harbor(t, admin.Options{LoopbackWithoutToken: true})
+	f.links["lumen"].answer = func(*ilp.Prepare) ilp.Reply {
+		return &ilp.Reject{Code: ilp.F99ApplicationError, TriggeredBy: ilp.MustParseAddress("test.lumen")}
+	}
+	if err := f.c.Router().SetRoutes([]connector.Route{{Prefix: "test.lumen", NextHop: "lumen"}}); err != nil {
+		t.Fatal(err)
+	}
+	f.pay("alice", "test.harbor.wallet-7", 12_500_000)
+	p := b.open(serveLoopback(t, f.h), 1280, 900)
+	rows := func(want ...string) { // a part of each, the last received first
+		t.Helper()
+		p.await(fmt.Sprintf(`document.querySelectorAll("#packet-rows tr").length === %d`, len(want)))
+		for i, text := range want {
+			p.await(fmt.Sprintf(`document.querySelectorAll("#packet-rows tr")[%d].innerText.replace(/\s+/g, " ").includes(%q)`, i, text))
+		}
+		p.await(fmt.Sprintf(`document.querySelector("#packet-empty").hidden === %v`, len(want) > 0))
+	}
+	set := func(name, value string) {
+		t.Helper()
+		p.eval(fmt.Sprintf(`(() => { const input = document.querySelector("#packet-form").elements[%q]; input.value = %q; input.dispatchEvent(new Event("input", { bubbles: true })) })()`, name, value))
+	}
+
+	// What was before the page, and what comes.
+	const (
+		wallet = "alice 12.50 USD → wallet-7 12.47 USD test.harbor.wallet-7 fulfilled"
+		lumen  = "bakery 0.000000007 EUR → lumen 0.000000006 EUR test.lumen.shop rejected F99"
+		far    = "kiosk 3 JPY → nobody g.far refused F02"
+	)
+	rows(wallet)
+	p.await(`document.querySelector("#packet-note").innerText === "live"`)
+	f.pay("bakery", "test.lumen.shop", 7)
+	rows(lumen, wallet)
+	f.pay("kiosk", "g.far", 3)
+	rows(far, lumen, wallet)
+	if got := p.text("#packet-rows .latency-cell"); !strings.HasSuffix(got, " ms") {
+		t.Errorf("the latency is %q", got)
+	}
+
+	// What is asked for.
+	set("account", "lumen")
+	rows(lumen)
+	set("account", "")
+	set("prefix", "test.harbor.") // whoever goes on to write sees what there is
+	rows(wallet)
+	set("prefix", "test..harbor")
+	p.await(`document.querySelector("#packet-note").innerText.startsWith("An address has letters")`)
+	set("prefix", "test")
+	rows(lumen, wallet)
+	set("outcome", "expired")
+	rows()
+	if got := p.text("#packet-empty"); got != "No packet is like this." {
+		t.Errorf("without packets it says %q", got)
+	}
+	set("outcome", "rejected")
+	rows(lumen)
+	f.pay("kiosk", "test.harbor.alice", 100)
+	f.pay("bakery", "test.lumen.shop", 7)
+	rows(lumen, lumen)
+
+	// A pause keeps what is seen; it is over when something else is asked for.
+	p.eval(`document.querySelector("#packet-pause").focus()`)
+	p.key("Enter", "")
+	p.await(`document.querySelector("#packet-note").innerText === "paused" && document.querySelector("#packet-pause").innerText === "Resume"`)
+	f.pay("bakery", "test.lumen.shop", 7)
+	rows(lumen, lumen)
+	p.key("Enter", "")
+	rows(lumen, lumen, lumen)
+	p.key("Enter", "")
+	p.await(`document.querySelector("#packet-note").innerText === "paused"`)
+	set("prefix", "")
+	p.await(`document.querySelector("#packet-note").innerText === "live" && document.querySelector("#packet-pause").innerText === "Pause"`)
+
+	// However many come, the page keeps a bounded number of them.
+	set("outcome", "")
+	for range 150 {
+		f.pay("upstream", "test.harbor.bakery", 1)
+	}
+	p.await(`document.querySelectorAll("#packet-rows tr").length === 100`)
+	p.await(`[...document.querySelectorAll("#packet-rows tr")].every((row) => row.innerText.includes("upstream"))`)
+	if got := p.eval(`document.querySelector(".log").scrollHeight > document.querySelector(".log").clientHeight && document.querySelector(".log").tabIndex === 0`); got != true {
+		t.Error("the rows do not scroll in a part of the page that the keyboard gets to")
+	}
+	b.wantNoFaults()
+}
+
+// Where there is no packet log the page has no place for one.
+func TestPageWithoutAPacketLog(t *testing.T) {
+	b := newBrowser(t)
+	p := b.open(serveLoopback(t, must(admin.New(admin.Options{Connector: plain(t), LoopbackWithoutToken: true}))), 1280, 900)
+	p.await(`document.documentElement.dataset.ready === "yes"`)
+	if got := p.eval(`document.querySelector("#packets").checkVisibility() || document.querySelector("#packets-link").checkVisibility()`); got != false {
+		t.Error("the page shows packets of a connector that keeps no log")
+	}
+	b.wantNoFaults()
+}
+
 // With tokens the page asks for one, once for the tab; who may only look is
 // offered nothing else.
 func TestPageAsksForAToken(t *testing.T) {
@@ -194,7 +294,7 @@ func TestPageIsForEverybody(t *testing.T) {
 	f := harbor(t, admin.Options{LoopbackWithoutToken: true})
 	f.pay("alice", "test.harbor.wallet-7", 12_500_000)
 	p := b.open(serveLoopback(t, f.h), 360, 740)
-	p.await(`document.documentElement.dataset.ready === "yes" && document.querySelectorAll("#account-rows tr").length === 7`)
+	p.await(`document.documentElement.dataset.ready === "yes" && document.querySelectorAll("#account-rows tr").length === 7 && document.querySelectorAll("#packet-rows tr").length === 1`)
 	for _, width := range []int{320, 360, 768, 1280} {
 		p.size(width, 740)
 		if got := p.eval(`document.scrollingElement.scrollWidth`); got != float64(width) {
@@ -203,7 +303,8 @@ func TestPageIsForEverybody(t *testing.T) {
 	}
 	for _, scheme := range []string{"light", "dark"} {
 		p.scheme(scheme)
-		for _, selector := range []string{"h1", "h2", ".note", ".amount", ".amount.owing", "#routes-form input", "#probe-form button", ".accounts small", ".meter .ends", "nav a", ".chart .mark"} {
+		for _, selector := range []string{"h1", "h2", ".note", ".amount", ".amount.owing", "#routes-form input", "#probe-form button", ".accounts small", ".meter .ends", "nav a", ".chart .mark",
+			".packets td", ".packets .minor", ".packets .latency-cell", "#packet-note", "#packet-form input"} {
 			ratio, _ := p.eval(fmt.Sprintf(contrast, selector)).(float64)
 			if ratio < 4.5 {
 				t.Errorf("%s: %s has a contrast of %.2f, want 4.5", scheme, selector, ratio)
@@ -334,6 +435,10 @@ func TestScreenshots(t *testing.T) {
 		wide.screenshot(filepath.Join(*screenshots, "page-"+scheme+".png"), false)
 		phone.scheme(scheme)
 		phone.screenshot(filepath.Join(*screenshots, "phone-"+scheme+".png"), false)
+	}
+	for name, p := range map[string]*tab{"packets-wide": wide, "packets-phone": phone} {
+		p.eval(`document.querySelector("#packets").scrollIntoView({ behavior: "instant" })`)
+		p.screenshot(filepath.Join(*screenshots, name+".png"), false)
 	}
 	wide.eval(`document.querySelectorAll("#account-rows button")[4].click()`)
 	wide.await(`document.querySelector("#account-dialog").open`)
