@@ -44,15 +44,17 @@ type Options struct {
 	// does; nil gives the name of its Go type.
 	PluginName func(a connector.Account) string
 
-	// Metrics serves GET /metrics, such as promhttp.HandlerFor of a registry
-	// that has a collector of package telemetry; nil answers 501.
+	// Metrics serves GET /metrics; nil answers 501. With package telemetry it is
+	// promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), where what
+	// telemetry.NewCollector gives is registered with registry.
 	Metrics http.Handler
 
 	// MaxBody is the size of the largest body that is read, in bytes. 0 means
 	// 1 MiB.
 	MaxBody int64
 
-	// MaxStreams is how many event streams there may be at once. 0 means 16.
+	// MaxStreams is how many event streams there may be at once, of which a page
+	// that somebody looks at has two. 0 means 16.
 	MaxStreams int
 }
 
