@@ -1,19 +1,18 @@
 package admin
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/interledger-go/connector/middleware"
 )
 
 // Client speaks to a Handler. Its methods return a *Problem as the error where
@@ -209,6 +208,17 @@ func (c *Client) Trace(ctx context.Context, address string) (TraceResult, error)
 	return send[TraceResult](ctx, c, http.MethodPost, TraceRequest{Address: address}, "trace")
 }
 
+// Packets gives the logged packets that f wants, the last received first, at
+// most limit of them; 0 means middleware.DefaultPacketLimit, and
+// MaxPacketLimit is the most.
+func (c *Client) Packets(ctx context.Context, f middleware.PacketFilter, limit int) (Packets, error) {
+	query := filterQuery(f)
+	if limit != 0 {
+		query.Set("limit", strconv.Itoa(limit))
+	}
+	return get[Packets](ctx, c, query, "packets")
+}
+
 // Session says what the token may do.
 func (c *Client) Session(ctx context.Context) (Session, error) {
 	return get[Session](ctx, c, nil, "session")
@@ -217,74 +227,6 @@ func (c *Client) Session(ctx context.Context) (Session, error) {
 // Health gives nil while the connector runs.
 func (c *Client) Health(ctx context.Context) error {
 	return c.do(ctx, http.MethodGet, nil, nil, nil, "healthz")
-}
-
-// Watch gives what moves, at once and then in each interval (0: one second),
-// until ctx ends, the handler ends the stream or the loop is left. accounts are
-// those to look at; none means all, up to 1000. An error is the last thing that
-// it gives; the end of the stream is io.EOF.
-func (c *Client) Watch(ctx context.Context, interval time.Duration, accounts ...string) iter.Seq2[Snapshot, error] {
-	query := make(url.Values)
-	if interval > 0 {
-		query.Set("interval", interval.String())
-	}
-	if len(accounts) > 0 {
-		query["account"] = accounts
-	}
-	return func(yield func(Snapshot, error) bool) {
-		response, err := c.request(ctx, http.MethodGet, query, nil, "events")
-		if err != nil {
-			yield(Snapshot{}, err)
-			return
-		}
-		defer response.Body.Close()
-		lines := bufio.NewReader(response.Body)
-		for {
-			s, err := readEvent(lines)
-			if ctx.Err() != nil {
-				err = context.Cause(ctx)
-			}
-			if !yield(s, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// maxEvent is the size of the largest event, in bytes.
-const maxEvent = 4 << 20
-
-// readEvent gives the snapshot of the next event.
-func readEvent(lines *bufio.Reader) (Snapshot, error) {
-	for {
-		line, err := readLine(lines)
-		if err != nil {
-			return Snapshot{}, err
-		}
-		if data, ok := strings.CutPrefix(line, "data: "); ok {
-			var s Snapshot
-			if err := json.Unmarshal([]byte(data), &s); err != nil {
-				return Snapshot{}, fmt.Errorf("admin: an event is no snapshot: %w", err)
-			}
-			return s, nil
-		}
-	}
-}
-
-func readLine(r *bufio.Reader) (string, error) {
-	var line []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		line = append(line, part...)
-		switch {
-		case err == nil:
-			return strings.TrimRight(string(line), "\r\n"), nil
-		case !errors.Is(err, bufio.ErrBufferFull):
-			return "", err
-		case len(line) > maxEvent:
-			return "", fmt.Errorf("admin: an event has more than %d bytes", maxEvent)
-		}
-	}
 }
 
 func get[T any](ctx context.Context, c *Client, query url.Values, path ...string) (T, error) {

@@ -34,6 +34,13 @@
 // application/problem+json (RFC 9457), see [Problem]; their detail has the
 // text of the reference where it has one. Bodies are bounded.
 //
+// GET /packets looks into the packet log, if the host has put one into the
+// chain (middleware.NewPacketLog), and GET /packets/live follows it as GET
+// /events follows the figures: streams of server-sent events, which end with
+// their request or with [Handler.Close], and of which there are at most
+// Options.MaxStreams. What a packet carried as data is never shown: the log
+// does not have it.
+//
 // What is changed here holds until the process ends. Balances are in the
 // connector's store; accounts and routes are the host's to configure, and to
 // write down.

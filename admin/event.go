@@ -87,41 +87,51 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case h.streams <- struct{}{}:
-		defer func() { <-h.streams }()
-	default:
-		return problemf(http.StatusServiceUnavailable, "there are %d event streams already: close one, or raise Options.MaxStreams", h.o.MaxStreams)
+	end, err := h.beginStream(w)
+	if err != nil {
+		return err
 	}
-	w.Header().Set("Content-Type", "text/event-stream")
+	defer end()
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	w.Header().Set("X-Accel-Buffering", "no") // proxies hand on each event at once
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	only := r.URL.Query()["account"]
-	for id := 1; sendEvent(w, id, h.snapshot(only)) == nil; id++ {
+	for id := 1; sendEvent(w, id, "snapshot", h.snapshot(only)) == nil; id++ {
 		select {
 		case <-ticker.C:
 		case <-r.Context().Done():
 			return nil
-		case <-h.closed:
+		case <-h.closing.Done():
 			return nil
 		}
 	}
 	return nil // whoever has asked is gone
 }
 
+// beginStream takes one of the places that there are for event streams, which
+// the caller gives back with end.
+func (h *Handler) beginStream(w http.ResponseWriter) (end func(), err error) {
+	select {
+	case h.streams <- struct{}{}:
+	default:
+		return nil, problemf(http.StatusServiceUnavailable, "there are %d event streams already: close one, or raise Options.MaxStreams", h.o.MaxStreams)
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // proxies hand on each event at once
+	return func() { <-h.streams }, nil
+}
+
 // sendEvent writes an event and waits until it has left.
-func sendEvent(w http.ResponseWriter, id int, s Snapshot) error {
-	data, err := json.Marshal(s)
+func sendEvent(w http.ResponseWriter, id int, kind string, v any) error {
+	data, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
 	c := http.NewResponseController(w)
 	_ = c.SetWriteDeadline(time.Now().Add(eventTimeout)) // where the server can
-	if _, err := fmt.Fprintf(w, "id: %d\nevent: snapshot\ndata: %s\n\n", id, data); err != nil {
+	if _, err := fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", id, kind, data); err != nil {
 		return err
 	}
 	return c.Flush()

@@ -37,8 +37,8 @@ func (s *stream) Write(b []byte) (int, error) {
 	return s.text.Write(b)
 }
 
-// snapshots gives what was sent until now.
-func (s *stream) snapshots() []string {
+// events gives what was sent until now.
+func (s *stream) events() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []string
@@ -53,10 +53,10 @@ func (s *stream) snapshots() []string {
 	return all
 }
 
-func (f *fixture) stream(t *testing.T, query string) *stream {
+func (f *fixture) stream(t *testing.T, path string) *stream {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &stream{t: t, cancel: cancel, ended: make(chan struct{}), header: make(http.Header)}
-	r := request("GET", "/events"+query, readToken, nil).WithContext(ctx)
+	r := request("GET", path, readToken, nil).WithContext(ctx)
 	go func() {
 		defer close(s.ended)
 		f.h.ServeHTTP(s, r)
@@ -69,14 +69,14 @@ func (f *fixture) stream(t *testing.T, query string) *stream {
 // with the request: the bubble finds a goroutine that does not.
 func TestEvents(t *testing.T) {
 	inReference(t, func(t *testing.T, f *fixture) {
-		s := f.stream(t, "?interval=250ms")
-		if got := s.snapshots(); len(got) != 1 || s.header.Get("Content-Type") != "text/event-stream" {
+		s := f.stream(t, "/events?interval=250ms")
+		if got := s.events(); len(got) != 1 || s.header.Get("Content-Type") != "text/event-stream" {
 			t.Fatalf("the events are %v with %v, want one at once", got, s.header)
 		}
 		f.paid()
 		time.Sleep(time.Second)
 		synctest.Wait()
-		got := s.snapshots()
+		got := s.events()
 		if len(got) != 5 {
 			t.Fatalf("there are %d events after a second, want 5", len(got))
 		}
@@ -104,9 +104,9 @@ func TestEvents(t *testing.T) {
 
 func TestEventsOfSomeAccounts(t *testing.T) {
 	inReference(t, func(t *testing.T, f *fixture) {
-		s := f.stream(t, "?account=test.eur-ledger&account=nobody")
+		s := f.stream(t, "/events?account=test.eur-ledger&account=nobody")
 		var snapshot admin.Snapshot
-		if err := json.Unmarshal([]byte(s.snapshots()[0]), &snapshot); err != nil {
+		if err := json.Unmarshal([]byte(s.events()[0]), &snapshot); err != nil {
 			t.Fatal(err)
 		}
 		if len(snapshot.Accounts) != 1 || len(snapshot.Assets) != 4 {
@@ -122,20 +122,20 @@ func TestEventStreamsAreBounded(t *testing.T) {
 	inReference(t, func(t *testing.T, f *fixture) {
 		var streams []*stream
 		for range admin.DefaultMaxStreams {
-			streams = append(streams, f.stream(t, ""))
+			streams = append(streams, f.stream(t, "/events"))
 		}
 		f.ask(readToken, "GET", "/events", nil).wantProblem(t, 503, "there are 16 event streams already")
 		streams[0].cancel()
 		<-streams[0].ended
-		streams[0] = f.stream(t, "") // there is room again
+		streams[0] = f.stream(t, "/events") // there is room again
 		f.h.Close()
 		f.h.Close()
 		for _, s := range streams {
 			<-s.ended
 		}
-		s := f.stream(t, "")
+		s := f.stream(t, "/events")
 		<-s.ended
-		if len(s.snapshots()) != 1 {
+		if len(s.events()) != 1 {
 			t.Error("a stream after Close has no event, or several")
 		}
 	})

@@ -66,7 +66,7 @@ func newFixture(t testing.TB, options func(*admin.Options)) *fixture {
 		"USD": "1.0592", "CAD": "1.3583", "CNY": "6.5982", "AUD": "1.3901", "JPY": "130.553",
 	}}}))
 	c := must(connector.New(connector.Config{
-		Address: "test.connie", Store: memstore.New(), Backend: rates, Middleware: middleware.Standard(),
+		Address: "test.connie", Store: memstore.New(), Backend: rates, Middleware: logging(middleware.PacketLogOptions{}),
 	}))
 	f := &fixture{t: t, c: c, links: make(map[string]*fakeLink)}
 	for _, currency := range currencies {
@@ -82,6 +82,11 @@ func newFixture(t testing.TB, options func(*admin.Options)) *fixture {
 	f.h = must(admin.New(o))
 	f.run()
 	return f
+}
+
+// logging is the standard middleware behind a packet log.
+func logging(o middleware.PacketLogOptions) []middleware.Middleware {
+	return append([]middleware.Middleware{middleware.NewPacketLog(o)}, middleware.Standard()...)
 }
 
 func (f *fixture) add(a connector.Account) *fakeLink {

@@ -25,6 +25,8 @@ func FuzzRequests(f *testing.F) {
 	f.Add("PUT", "/accounts/a%2Fb", "", `{"relation":"child","assetCode":"X","assetScale":1}`)
 	f.Add("GET", "/explain", "address=test.x", "")
 	f.Add("GET", "/events", "interval=100ms&account=a&account=b", "")
+	f.Add("GET", "/packets", "account=a&prefix=g.b&outcome=refused&code=F02&since=2026-01-01T00:00:00Z&limit=3", "")
+	f.Add("GET", "/packets/live", "prefix=g&interval=100ms", "")
 	f.Add("DELETE", "/alerts/18446744073709551615", "", "")
 	f.Fuzz(func(t *testing.T, method, path, query, body string) {
 		if strings.HasPrefix(path, "/trace") || strings.HasPrefix(path, "/ping") {

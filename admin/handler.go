@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/interledger-go/connector"
@@ -45,14 +44,17 @@ type Options struct {
 	// does; nil gives the name of its Go type.
 	PluginName func(a connector.Account) string
 
-	// Metrics serves GET /metrics; nil answers 501.
+	// Metrics serves GET /metrics; nil answers 501. With package telemetry it is
+	// promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), where what
+	// telemetry.NewCollector gives is registered with registry.
 	Metrics http.Handler
 
 	// MaxBody is the size of the largest body that is read, in bytes. 0 means
 	// 1 MiB.
 	MaxBody int64
 
-	// MaxStreams is how many event streams there may be at once. 0 means 16.
+	// MaxStreams is how many event streams there may be at once, of which a page
+	// that somebody looks at has two. 0 means 16.
 	MaxStreams int
 }
 
@@ -71,7 +73,7 @@ type Handler struct {
 	table   map[string]endpoint // by pattern of mux
 	changes chan struct{}       // has a place for whoever changes accounts
 	streams chan struct{}       // has a place for each event stream
-	closed  chan struct{}
+	closing context.Context     // ends with Close
 	close   func()
 }
 
@@ -96,11 +98,11 @@ func New(o Options) (*Handler, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	closed := make(chan struct{})
+	closing, closeStreams := context.WithCancel(context.Background())
 	h := &Handler{
 		o: o, c: o.Connector, guard: g, mux: http.NewServeMux(), table: make(map[string]endpoint),
 		changes: make(chan struct{}, 1), streams: make(chan struct{}, o.MaxStreams),
-		closed: closed, close: sync.OnceFunc(func() { close(closed) }),
+		closing: closing, close: closeStreams,
 	}
 	for _, e := range h.endpoints() {
 		pattern := e.method + " " + e.path
@@ -160,6 +162,8 @@ func (h *Handler) endpoints() []endpoint {
 		{"GET", "/explain", reader, h.explain, nil},
 		{"POST", "/ping", operator, h.ping, nil},
 		{"POST", "/trace", operator, h.trace, nil},
+		{"GET", "/packets", reader, h.packets, nil},
+		{"GET", "/packets/live", reader, nil, h.livePackets},
 		{"GET", "/events", reader, nil, h.events},
 		{"GET", "/session", reader, h.session, nil},
 
@@ -277,10 +281,12 @@ func (h *Handler) health(*http.Request) (any, error) {
 	return Health{Status: "ok"}, nil
 }
 
-// Session says what whoever asks may do.
+// Session says what whoever asks may do, and look at.
 type Session struct {
 	// Role is "read", or "operate" for who may do everything.
 	Role string `json:"role"`
+	// PacketLog says whether the connector keeps one: see GET /packets.
+	PacketLog bool `json:"packetLog"`
 }
 
 func (h *Handler) session(r *http.Request) (any, error) {
@@ -288,10 +294,11 @@ func (h *Handler) session(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	answer := Session{Role: "read", PacketLog: h.c.PacketLog() != nil}
 	if granted == operator {
-		return Session{Role: "operate"}, nil
+		answer.Role = "operate"
 	}
-	return Session{Role: "read"}, nil
+	return answer, nil
 }
 
 func (h *Handler) metrics(w http.ResponseWriter, r *http.Request) error {

@@ -198,6 +198,9 @@ func TestAnswersFitTheDocument(t *testing.T) {
 			{"PUT", "/accounts/{id}", "/accounts/new", `{"relation":"child","assetCode":"XRP","assetScale":6}`, 200},
 			{"PUT", "/accounts/{id}", "/accounts/newer", `{"relation":"child","assetCode":"XRP","assetScale":6}`, 201},
 			{"DELETE", "/accounts/{id}", "/accounts/new?drain=1s", nil, 204},
+			{"GET", "/packets", "", nil, 200},
+			{"GET", "/packets", "/packets?account=test.usd-ledger&prefix=test&outcome=rejected&code=T04&since=2000-01-01T00:00:00Z&limit=2", nil, 200},
+			{"GET", "/packets", "/packets?limit=0", nil, 400},
 			{"GET", "/session", "", nil, 200},
 			{"GET", "/healthz", "", nil, 200},
 			{"GET", "/openapi.json", "", nil, 200},
@@ -208,7 +211,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 			seen[x.method+" "+x.path] = true
 		}
 		for _, e := range f.h.Endpoints() {
-			if key := e.Method + " " + e.Path; !seen[key] && key != "GET /events" { // see TestEvents
+			if key := e.Method + " " + e.Path; !seen[key] && key != "GET /events" && key != "GET /packets/live" { // see TestEvents, TestLivePackets
 				t.Errorf("%s was not asked", key)
 			}
 		}

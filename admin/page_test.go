@@ -44,7 +44,7 @@ func harbor(t *testing.T, o admin.Options) *fixture {
 	t.Helper()
 	rates := must(static.New(static.Options{Spread: "0.002", Rates: static.Rates{"USD": {"EUR": "0.8627", "JPY": "156.42", "XRP": "0.4518"}}}))
 	c := must(connector.New(connector.Config{
-		Address: "test.harbor", Store: memstore.New(), Backend: rates, Middleware: middleware.Standard(),
+		Address: "test.harbor", Store: memstore.New(), Backend: rates, Middleware: logging(middleware.PacketLogOptions{}),
 		Routes: []connector.Route{{Prefix: "test.far.island", NextHop: "north-bank"}},
 	}))
 	f := &fixture{t: t, c: c, links: make(map[string]*fakeLink)}
@@ -194,7 +194,7 @@ func TestPageIsForEverybody(t *testing.T) {
 	f := harbor(t, admin.Options{LoopbackWithoutToken: true})
 	f.pay("alice", "test.harbor.wallet-7", 12_500_000)
 	p := b.open(serveLoopback(t, f.h), 360, 740)
-	p.await(`document.documentElement.dataset.ready === "yes" && document.querySelectorAll("#account-rows tr").length === 7`)
+	p.await(`document.documentElement.dataset.ready === "yes" && document.querySelectorAll("#account-rows tr").length === 7 && document.querySelectorAll("#packet-rows tr").length === 1`)
 	for _, width := range []int{320, 360, 768, 1280} {
 		p.size(width, 740)
 		if got := p.eval(`document.scrollingElement.scrollWidth`); got != float64(width) {
@@ -203,7 +203,8 @@ func TestPageIsForEverybody(t *testing.T) {
 	}
 	for _, scheme := range []string{"light", "dark"} {
 		p.scheme(scheme)
-		for _, selector := range []string{"h1", "h2", ".note", ".amount", ".amount.owing", "#routes-form input", "#probe-form button", ".accounts small", ".meter .ends", "nav a", ".chart .mark"} {
+		for _, selector := range []string{"h1", "h2", ".note", ".amount", ".amount.owing", "#routes-form input", "#probe-form button", ".accounts small", ".meter .ends", "nav a", ".chart .mark",
+			".packets td", ".packets .minor", ".packets .latency-cell", "#packet-note", "#packet-form input"} {
 			ratio, _ := p.eval(fmt.Sprintf(contrast, selector)).(float64)
 			if ratio < 4.5 {
 				t.Errorf("%s: %s has a contrast of %.2f, want 4.5", scheme, selector, ratio)
@@ -334,6 +335,10 @@ func TestScreenshots(t *testing.T) {
 		wide.screenshot(filepath.Join(*screenshots, "page-"+scheme+".png"), false)
 		phone.scheme(scheme)
 		phone.screenshot(filepath.Join(*screenshots, "phone-"+scheme+".png"), false)
+	}
+	for name, p := range map[string]*tab{"packets-wide": wide, "packets-phone": phone} {
+		p.eval(`document.querySelector("#packets").scrollIntoView({ behavior: "instant" })`)
+		p.screenshot(filepath.Join(*screenshots, name+".png"), false)
 	}
 	wide.eval(`document.querySelectorAll("#account-rows button")[4].click()`)
 	wide.await(`document.querySelector("#account-dialog").open`)

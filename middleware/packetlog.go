@@ -209,19 +209,22 @@ func (l *PacketLog) Packets(f PacketFilter, limit int) []LoggedPacket {
 			return
 		}
 		if found = append(found, r.packet()); len(found) >= 2*limit {
-			found = newest(found, limit)
+			found = last(found, limit)
 		}
 	}
 	for _, ring := range l.all() {
 		ring.read(0, keep)
 	}
-	return newest(found, limit)
+	found = last(found, limit)
+	slices.Reverse(found)
+	return found
 }
 
-// newest gives the n packets that were received last, in that order.
-func newest(packets []LoggedPacket, n int) []LoggedPacket {
-	slices.SortStableFunc(packets, func(a, b LoggedPacket) int { return b.Received.Compare(a.Received) })
-	return packets[:min(n, len(packets))]
+// last gives the n packets that were received last, in the order in which they
+// were.
+func last(packets []LoggedPacket, n int) []LoggedPacket {
+	slices.SortStableFunc(packets, func(a, b LoggedPacket) int { return a.Received.Compare(b.Received) })
+	return slices.Delete(packets, 0, max(0, len(packets)-n))
 }
 
 // Omitted gives the number of packets that were left out, because accounts

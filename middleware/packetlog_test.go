@@ -110,6 +110,7 @@ func TestPacketLogFilters(t *testing.T) {
 		{"outcome", middleware.PacketFilter{Outcome: middleware.OutcomeRejected}, []uint64{4, 2}},
 		{"code", middleware.PacketFilter{Code: ilp.T04InsufficientLiquidity}, []uint64{2}},
 		{"since", middleware.PacketFilter{Since: start.Add(2 * time.Second)}, []uint64{4, 3}},
+		{"since a time beyond 64 bits of nanoseconds", middleware.PacketFilter{Since: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}, nil},
 		{"together", middleware.PacketFilter{Account: "bob", Prefix: "test", Outcome: middleware.OutcomeRejected, Since: start}, []uint64{4}},
 	} {
 		t.Run(c.name, func(t *testing.T) { wantAmounts(t, l.Packets(c.filter, 0), c.want...) })
@@ -158,7 +159,7 @@ func TestPacketLogBoundsItsAccounts(t *testing.T) {
 	late(20, "test.bob", fulfill1())
 	late(21, "test.bob", fulfill1())
 	late(22, "test.bob", fulfill1())
-	wantAmounts(t, l.Packets(middleware.PacketFilter{Prefix: "test", Account: "late"}, 0), 20+1, 20+2)
+	wantAmounts(t, l.Packets(middleware.PacketFilter{Prefix: "test", Account: "late"}, 0), 22, 21)
 	if l.Omitted() != 0 {
 		t.Errorf("%d packets were left out although nobody was in the way", l.Omitted())
 	}
@@ -207,7 +208,7 @@ func TestPacketLogHashesDestinations(t *testing.T) {
 	if len(all) != 3 || all[0].DestinationHash == all[1].DestinationHash {
 		t.Errorf("the log has %+v, want two hashes", all)
 	}
-	wantAmounts(t, l.Packets(middleware.PacketFilter{Prefix: "g.alice.wallet"}, 0), 1, 3)
+	wantAmounts(t, l.Packets(middleware.PacketFilter{Prefix: "g.alice.wallet"}, 0), 3, 1)
 	wantAmounts(t, l.Packets(middleware.PacketFilter{Prefix: "g.alice"}, 0))
 }
 
@@ -283,6 +284,31 @@ func TestSubscriptionCountsWhatItLost(t *testing.T) {
 	wantAmounts(t, packets, 6, 7, 8, 9, 100)
 	if lost != 6 || err != nil {
 		t.Errorf("%d were lost, %v; want 6", lost, err)
+	}
+}
+
+// However much the log holds, a subscription gives a bounded part of it, and
+// counts the rest as lost.
+func TestSubscriptionGivesTheLast(t *testing.T) {
+	const more = 7
+	host := newHost()
+	l := middleware.NewPacketLog(middleware.PacketLogOptions{Packets: 4 * middleware.DefaultPacketLimit})
+	alice, bob := logged(t, host, l, "alice"), logged(t, host, l, "bob")
+	s := l.Subscribe(middleware.PacketFilter{Account: "alice"})
+	defer s.Close()
+	for i := range uint64(2*middleware.DefaultPacketLimit + more) {
+		host.Advance(time.Second)
+		alice(i, "test.bob", fulfill1())
+		bob(i, "test.bob", fulfill1()) // not wanted: it is neither given nor lost
+	}
+	packets, lost, err := s.Next(t.Context())
+	if len(packets) != middleware.DefaultPacketLimit || lost != middleware.DefaultPacketLimit+more || err != nil {
+		t.Fatalf("%d packets and %d lost, %v", len(packets), lost, err)
+	}
+	for i, p := range packets {
+		if want := uint64(middleware.DefaultPacketLimit + more + i); p.Amount != want || p.Account != "alice" {
+			t.Fatalf("packet %d is %+v, want the amount %d", i, p, want)
+		}
 	}
 }
 

@@ -130,15 +130,11 @@ func (r *packetRecord) packet() LoggedPacket {
 // packetMatcher is a filter, ready for use.
 type packetMatcher struct {
 	PacketFilter
-	since int64  // in Unix nanoseconds, if Since is set
-	hash  uint64 // of Prefix, if destinations are hashed
+	hash uint64 // of Prefix, if destinations are hashed
 }
 
 func (l *PacketLog) matcher(f PacketFilter) packetMatcher {
 	m := packetMatcher{PacketFilter: f}
-	if !f.Since.IsZero() {
-		m.since = f.Since.UnixNano()
-	}
 	if l.options.HashDestinations && f.Prefix != "" {
 		m.hash = l.hash(f.Prefix)
 	}
@@ -149,7 +145,7 @@ func (m *packetMatcher) matches(r *packetRecord) bool {
 	return (m.Account == "" || m.Account == r.account || m.Account == r.nextHop) &&
 		(m.Outcome == 0 || m.Outcome == r.outcome) &&
 		(m.Code == "" || string(m.Code) == string(r.code[:r.codeLength])) &&
-		(m.Since.IsZero() || r.received >= m.since) &&
+		(m.Since.IsZero() || !time.Unix(0, r.received).Before(m.Since)) &&
 		m.covers(r)
 }
 

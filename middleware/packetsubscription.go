@@ -71,10 +71,10 @@ func (s *PacketSubscription) tell(r *packetRecord) {
 }
 
 // Next waits for packets and gives those that came since the last call, in the
-// order in which they were received, at most as many as the log holds. lost
-// counts packets, wanted or not, that were overwritten before they were read:
-// call it more often, or keep more packets. The error is that of ctx, or
-// ErrSubscriptionClosed.
+// order in which they were received: the last DefaultPacketLimit of them. lost
+// counts those before, and packets, wanted or not, that were overwritten before
+// they were read: call it more often, or keep more packets. The error is that
+// of ctx, or ErrSubscriptionClosed.
 //
 // One goroutine at a time is served.
 func (s *PacketSubscription) Next(ctx context.Context) (packets []LoggedPacket, lost uint64, err error) {
@@ -101,18 +101,23 @@ func (s *PacketSubscription) Next(ctx context.Context) (packets []LoggedPacket, 
 func (s *PacketSubscription) collect() (packets []LoggedPacket, lost uint64) {
 	rings := s.log.all()
 	read := make(map[*packetRing]uint64, len(rings)) // without those that are gone
+	wanted := uint64(0)
 	for _, ring := range rings {
 		next, overwritten := ring.read(s.read[ring], func(r *packetRecord) {
-			if s.matcher.matches(r) {
-				packets = append(packets, r.packet())
+			if !s.matcher.matches(r) {
+				return
+			}
+			wanted++
+			if packets = append(packets, r.packet()); len(packets) >= 2*DefaultPacketLimit {
+				packets = last(packets, DefaultPacketLimit)
 			}
 		})
 		read[ring] = next
 		lost += overwritten
 	}
 	s.read = read
-	slices.SortStableFunc(packets, func(a, b LoggedPacket) int { return a.Received.Compare(b.Received) })
-	return packets, lost
+	packets = last(packets, DefaultPacketLimit)
+	return packets, lost + wanted - uint64(len(packets))
 }
 
 // Close ends the subscription, and a Next that waits. Closing it again has no

@@ -31,11 +31,16 @@ async function request(method, path, body, signal) {
   throw new Error(detail);
 }
 
-// get reads a resource. query has its parameters.
-export async function get(path, query = {}) {
+// withQuery adds parameters to a path; those that are empty are left out.
+function withQuery(path, query) {
   const set = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
   const text = new URLSearchParams(set).toString();
-  return (await request("GET", path + (text ? "?" + text : ""))).json();
+  return path + (text ? "?" + text : "");
+}
+
+// get reads a resource. query has its parameters.
+export async function get(path, query = {}) {
+  return (await request("GET", withQuery(path, query))).json();
 }
 
 // send changes something, and gives what is answered, if anything is.
@@ -46,9 +51,10 @@ export async function send(method, path, body) {
 
 export const accountPath = (id) => "accounts/" + encodeURIComponent(id);
 
-// watch calls take with each snapshot until the stream ends, or signal says so.
-export async function watch(take, signal) {
-  const response = await request("GET", "events", undefined, signal);
+// watch calls take with each event of a stream until that ends, or signal says
+// so.
+export async function watch(path, query, take, signal) {
+  const response = await request("GET", withQuery(path, query), undefined, signal);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {

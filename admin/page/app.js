@@ -5,6 +5,7 @@ import { Refused, get, hasToken, useToken, watch } from "./api.js";
 import { byId, el, setText } from "./dom.js";
 import { loadAlerts, loadSettlements } from "./events.js";
 import { compact } from "./format.js";
+import * as packetLog from "./packets.js";
 import { Plot, span } from "./plot.js";
 import * as rates from "./rates.js";
 import * as routes from "./routes.js";
@@ -102,15 +103,16 @@ async function begin() {
   let retry = 1000;
   while (!signal.aborted) {
     try {
-      const { role } = await get("session");
+      const { role, packetLog: isLogged } = await get("session");
       mayOperate = role === "operate";
       accounts.setRole(role);
       byId("probe-form").querySelectorAll("button").forEach((b) => (b.disabled = !mayOperate));
       setText(byId("token-button"), hasToken() ? (mayOperate ? "Forget token" : "Read only: forget token") : "Token");
       await loadAll();
+      packetLog.follow(isLogged);
       document.documentElement.dataset.ready = "yes";
       retry = 1000;
-      await watch(take, signal);
+      await watch("events", {}, take, signal);
     } catch (fault) {
       if (fault instanceof Refused) {
         ask(hasToken() ? fault.message : "");

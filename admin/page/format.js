@@ -17,8 +17,10 @@ export function amount(units, scale, digits = scale) {
 // can be compared; more where there would be nothing to see.
 export function rounded(units, scale) {
   const n = BigInt(units);
+  const size = n < 0n ? -n : n;
   const one = 10n ** BigInt(scale);
-  return amount(n, scale, n !== 0n && n > -one && n < one ? 6 : 2);
+  if (n === 0n || size >= one) return amount(n, scale, 2);
+  return amount(n, scale, size * 1000000n >= one ? 6 : scale);
 }
 
 // parse reads a decimal number of an asset of this scale, and gives its units;
@@ -70,6 +72,13 @@ export function rate(x) {
 
 // milliseconds writes a time that is in microseconds.
 export const milliseconds = (micros) => (micros < 10000 ? (micros / 1000).toFixed(2) : (micros / 1000).toFixed(0)) + " ms";
+
+// clock writes when something was, to the millisecond, as clocks here have it.
+export function clock(time) {
+  const t = new Date(time);
+  const two = (n) => String(n).padStart(2, "0");
+  return `${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}.${String(t.getMilliseconds()).padStart(3, "0")}`;
+}
 
 // ago says how long ago something was.
 export function ago(time) {
