@@ -179,18 +179,27 @@ func (k *killing) audit() {
 	for i, c := range k.children {
 		lives[i] = c.start(true)
 	}
-	for _, i := range []int{1, 2, 0} { // the engine is idle for good once both have nothing to settle
+	await := func(i int, rests func() bool) {
 		c, l := k.children[i], lives[i]
 		for {
 			line, ok := c.next(l)
 			if !ok {
 				t.Fatalf("%s has ended by itself", c.role)
 			}
-			if line == "idle" {
-				break
+			if line == "idle" && rests() {
+				return
 			}
 		}
 	}
+	await(1, func() bool { return true })
+	await(2, func() bool { return true })
+	// The engine is idle for good once both have nothing to settle. What it has
+	// said may be from before that, so its ledger is asked, too.
+	await(0, func() bool {
+		book, err := testengine.ReadBook(k.children[0].path, usd.Scale)
+		check(t, err)
+		return book.Idle()
+	})
 	for i, c := range k.children {
 		_ = lives[i].stdin.Close()
 		for ok := true; ok; {
