@@ -333,8 +333,9 @@ func TestNextHopNotConnected(t *testing.T) {
 	})
 }
 
-// Reference test 104, and its submitPacket: the backend learns of every
-// packet that was answered.
+// The submitPacket of the reference: the backend learns of every packet that
+// was answered. Reference test 104, in its own network, is in
+// subscription_test.go.
 func TestBackendLearnsOfEveryExchange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &rates{ratio: backend.MustParseRatio("0.9422583081570997")}

@@ -2,6 +2,7 @@ package connector_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync/atomic"
 	"testing"
@@ -74,5 +75,31 @@ func TestClosedLinkIsNoRefusal(t *testing.T) {
 		if got, want := bank.Paid(), map[string]uint64{key: 700}; !maps.Equal(got, want) || bank.Err() != nil {
 			t.Errorf("paid %v, %v; want %v", got, bank.Err(), want)
 		}
+	})
+}
+
+// Reference test 26: that a settlement fails is no reason to keep the fulfill
+// which made it due from the payer.
+func TestFailedSettlementKeepsNoFulfill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tried atomic.Int64
+		n := newNetwork(t, connector.Config{})
+		n.add(connector.Account{ID: "one", Relation: connector.Child})
+		link := n.add(connector.Account{ID: "two", Relation: connector.Child, Balance: &connector.BalanceLimits{
+			Maximum: 1000, Minimum: -1000, SettleThreshold: new(int64(-50)),
+		}})
+		link.paid = func(plugin.Money) error {
+			tried.Add(1)
+			return errors.New("fail!")
+		}
+		link.answer = fulfills(fulfillment1)
+		n.run()
+		o := n.send("one", prepare("test.connie.two"))
+		o.wantFulfill(t, fulfillment1)
+		time.Sleep(time.Second)
+		if tried.Load() == 0 {
+			t.Error("no settlement was tried")
+		}
+		o.wantFulfill(t, fulfillment1) // and nothing after it
 	})
 }

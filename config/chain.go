@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/interledger-go/connector/account"
@@ -10,7 +11,8 @@ import (
 )
 
 // chain makes the middleware: the built-in ones in their order, without those
-// that are disabled, and the host's where they want to stand.
+// that are disabled, the host's where they want to stand, and around them all
+// what observes packets.
 func (p *Plan) chain(ctx context.Context, parts *Parts, d *deduplication) ([]middleware.Middleware, error) {
 	list := middleware.Standard()
 	for i, m := range list {
@@ -23,7 +25,8 @@ func (p *Plan) chain(ctx context.Context, parts *Parts, d *deduplication) ([]mid
 			}
 		}
 	}
-	list, err := middleware.Without(list, p.config.DisableMiddleware...)
+	disabled := slices.DeleteFunc(slices.Clone(p.config.DisableMiddleware), isObserver)
+	list, err := middleware.Without(list, disabled...)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +55,7 @@ func (p *Plan) chain(ctx context.Context, parts *Parts, d *deduplication) ([]mid
 			return nil, err
 		}
 	}
-	return list, nil
+	return p.observe(list), nil
 }
 
 func (p *Plan) alerts() *middleware.Alerts {

@@ -111,13 +111,13 @@ func (k *checker) stores() {
 // chain looks at the middleware.
 func (k *checker) chain() {
 	c := k.config
-	standard := chainNames(middleware.Standard())
-	enabled := slices.Clone(standard)
+	builtin := slices.Concat(chainNames(middleware.Standard()), observerNames)
+	enabled := slices.Clone(builtin)
 	for i, name := range c.DisableMiddleware {
 		path := indexed("disableMiddleware", i)
 		switch {
-		case !slices.Contains(standard, name):
-			k.add(path, "is %q: %s", name, known(name, standard))
+		case !slices.Contains(builtin, name):
+			k.add(path, "is %q: %s", name, known(name, builtin))
 		case !slices.Contains(enabled, name):
 			k.add(path, "is %q, which is there twice: keep one of them", name)
 		case name == "errorHandler" || name == "expire" || name == "validateFulfillment":
@@ -127,9 +127,14 @@ func (k *checker) chain() {
 		}
 		enabled = slices.DeleteFunc(enabled, func(other string) bool { return other == name })
 	}
+	k.observers()
 	if a := c.Alerts; a != nil {
 		k.count("alerts.maxAlerts", a.MaxAlerts)
 		k.count("alerts.maxPerAccount", a.MaxPerAccount)
+	}
+	anchors := slices.DeleteFunc(slices.Clone(enabled), isObserver) // those stand around the host's
+	if !c.AdminAPI {
+		enabled = slices.Clone(anchors)
 	}
 	for i := range c.Middlewares {
 		m := &c.Middlewares[i]
@@ -141,11 +146,11 @@ func (k *checker) chain() {
 			k.add(at(path, "after"), "is %q although before is set: choose one", m.After)
 		}
 		for key, anchor := range map[string]string{"before": m.Before, "after": m.After} {
-			if anchor != "" && !slices.Contains(enabled, anchor) {
-				k.add(at(path, key), "is %q: %s", anchor, known(anchor, enabled))
+			if anchor != "" && !slices.Contains(anchors, anchor) {
+				k.add(at(path, key), "is %q: %s", anchor, known(anchor, anchors))
 			}
 		}
-		enabled = append(enabled, m.Name)
+		enabled, anchors = append(enabled, m.Name), append(anchors, m.Name)
 		driver := k.registry.Middlewares[m.Type]
 		if driver == nil {
 			k.add(at(path, "type"), "is %q: %s", m.Type, known(m.Type, sortedKeys(k.registry.Middlewares)))

@@ -65,12 +65,16 @@ type Config struct {
 	StorePath   string `json:"storePath"`
 	StoreConfig Raw    `json:"storeConfig,omitempty"`
 
-	// DisableMiddleware names built-in middleware that is left out, and
-	// Middlewares are those of the host.
+	// DisableMiddleware names built-in middleware that is left out, those
+	// among them that are there for the admin API alone, "packetLog" and
+	// "meter". Middlewares are those of the host.
 	DisableMiddleware []string    `json:"disableMiddleware"`
 	Middlewares       Middlewares `json:"middlewares,omitempty"`
 	// Alerts bounds the alerts that are kept.
 	Alerts *Alerts `json:"alerts,omitempty"`
+	// PacketLog is what is kept of packets while the admin API is served, and
+	// the middleware "packetLog" is not disabled; nil: its defaults.
+	PacketLog *PacketLog `json:"packetLog,omitempty"`
 
 	// InitialConnectTimeout has no effect: nothing waits for links.
 	InitialConnectTimeout Duration `json:"initialConnectTimeout"`

@@ -184,13 +184,7 @@ func TestOwnDrivers(t *testing.T) {
 			return static.New(static.Options{Spread: string(v.Margin)})
 		}}
 	}
-	quiet := func(o *config.DriverOptions) config.Made[middleware.Middleware] {
-		o.Decode(&struct{}{})
-		return config.Made[middleware.Middleware]{Build: func(context.Context, *config.Parts) (middleware.Middleware, error) {
-			return ownMiddleware{}, nil
-		}}
-	}
-	r.Middlewares["quiet"] = quiet
+	r.Middlewares["quiet"] = quietMiddleware
 	source := func(changes ...string) config.Source { return config.Source{Environ: environ(changes...)} }
 	_, err := r.Load(source("CONNECTOR_BACKEND=mine", `CONNECTOR_BACKEND_CONFIG={"limit": "6", "x": 1}`))
 	wantFaults(t, err, "backendConfig.x: is not known", "backendConfig.margin: is missing")
@@ -219,6 +213,14 @@ func TestOwnDrivers(t *testing.T) {
 	wantFaults(t, err, "middlewares.balance: there already", "middlewares.b.type: did you mean quiet?", "middlewares.c.after: there are", "middlewares.d.x: is not known", "middlewares.d.after: choose one")
 	_, err = r.Load(source(`CONNECTOR_DISABLE_MIDDLEWARE=["ecko", "echo", "echo"]`))
 	wantFaults(t, err, "disableMiddleware[0]: did you mean echo?", "disableMiddleware[2]: twice")
+}
+
+// quietMiddleware is a driver that makes an ownMiddleware.
+func quietMiddleware(o *config.DriverOptions) config.Made[middleware.Middleware] {
+	o.Decode(&struct{}{})
+	return config.Made[middleware.Middleware]{Build: func(context.Context, *config.Parts) (middleware.Middleware, error) {
+		return ownMiddleware{}, nil
+	}}
 }
 
 type ownMiddleware struct{}

@@ -31,6 +31,9 @@ func (p *Plan) Explain() string {
 	}
 	line("packets", "held for %v at most, %v kept for the way back", cmp.Or(c.MaxHoldTime, Default().MaxHoldTime), cmp.Or(c.MinMessageWindow, Default().MinMessageWindow))
 	line("admin API", "%s", p.explainAdmin())
+	if p.observes(packetLogName) {
+		line("packet log", "%s", p.explainPacketLog())
+	}
 	line("accounts", "%d", len(p.accounts))
 	for i := range p.accounts {
 		p.accounts[i].explain(&b)
@@ -67,6 +70,7 @@ func (p *Plan) middlewareNames() []string {
 	for _, m := range p.middlewares {
 		names = insertName(names, m.Middleware)
 	}
+	names = p.observeNames(names)
 	if len(names) == 0 {
 		return []string{"none"}
 	}

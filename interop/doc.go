@@ -14,9 +14,12 @@
 // published. Ours stands in one network with it as its parent, its child and
 // its peer, and the two tell one another their routes.
 //
+// cmd/ilp-connector is run as well, as a process with the environment that comes
+// with the JavaScript connector, and in one network with that as its program.
+//
 // The tests need node, 18 or later, and the packages:
 //
 //	npm ci --prefix interop/js
 //
-// Without them the tests are skipped; see package testenv.
+// Without them the tests that need them are skipped; see package testenv.
 package interop

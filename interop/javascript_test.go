@@ -1,11 +1,7 @@
 package interop_test
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
 	"net"
-	"net/http"
 	"strconv"
 	"sync"
 	"testing"
@@ -16,9 +12,8 @@ import (
 // javaScript is a process that runs js/connector.js: the JavaScript connector.
 type javaScript struct {
 	*process
-	t      *testing.T
+	adminAPI
 	config javaScriptConfig
-	admin  string // URL of its admin API
 
 	mu    sync.Mutex
 	ports map[string]int // of the listeners, by account
@@ -79,16 +74,16 @@ func startJavaScript(t *testing.T, options nodeOptions, ends []end) *javaScript 
 func runJavaScript(t *testing.T, name string, config javaScriptConfig) *javaScript {
 	t.Helper()
 	j := &javaScript{
-		process: startProcess(t, name, "connector.js", config),
-		t:       t,
-		config:  config,
-		ports:   make(map[string]int),
+		process:  startProcess(t, name, "connector.js", config),
+		adminAPI: adminAPI{t: t},
+		config:   config,
+		ports:    make(map[string]int),
 	}
 	var result struct{ Port int }
 	if err := j.call(t.Context(), "start", nil, &result); err != nil {
 		t.Fatal(err)
 	}
-	j.admin = "http://" + loopback(result.Port)
+	j.base = "http://" + loopback(result.Port)
 	return j
 }
 
@@ -122,51 +117,4 @@ func (j *javaScript) endpoint(account string) endpoint {
 		j.ports[e.Account] = e.Port
 	}
 	return endpoint{loopback(j.ports[account]), account, tokenOf(account)}
-}
-
-// state asks the admin API.
-func (j *javaScript) state() (nodeState, error) {
-	var status struct {
-		Connected         map[string]bool
-		LocalRoutingTable map[string]struct{ NextHop, Path string }
-	}
-	var routing struct {
-		Peers map[string]struct{ Send struct{ Mode string } }
-	}
-	for path, result := range map[string]any{"/status": &status, "/routing": &routing} {
-		if err := j.get(path, result); err != nil {
-			return nodeState{}, err
-		}
-	}
-	s := nodeState{
-		Routes:    make(map[string]string),
-		Paths:     make(map[string]string),
-		Connected: status.Connected,
-		Taught:    make(map[string]bool),
-	}
-	for prefix, route := range status.LocalRoutingTable {
-		s.Routes[prefix], s.Paths[prefix] = route.NextHop, route.Path
-	}
-	for id, peer := range routing.Peers {
-		s.Taught[id] = peer.Send.Mode == "SYNC"
-	}
-	return s, nil
-}
-
-func (j *javaScript) get(path string, result any) error {
-	ctx, cancel := context.WithTimeout(j.t.Context(), callTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, j.admin+path, nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", path, response.Status)
-	}
-	return json.NewDecoder(response.Body).Decode(result)
 }

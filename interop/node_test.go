@@ -37,6 +37,9 @@ type nodeState struct {
 type nodeOptions struct {
 	Name       string
 	JavaScript bool
+	// Command, if set, runs the node: a program that reads the environment
+	// which the JavaScript connector and ours have in common.
+	Command []string
 	// Address is configured; empty means that it is inherited from the
 	// account InheritFrom.
 	Address, InheritFrom string
@@ -87,9 +90,12 @@ func startNodes(t *testing.T, all []nodeOptions, edges []edge) *nodes {
 				ends = append(ends, n.end(e, e.B, e.A, inverse(e.Relation)))
 			}
 		}
-		if options.JavaScript {
+		switch {
+		case options.Command != nil:
+			n.byName[options.Name] = startProgram(t, options, ends)
+		case options.JavaScript:
 			n.byName[options.Name] = startJavaScript(t, options, ends)
-		} else {
+		default:
 			n.byName[options.Name] = startOwn(t, options, ends)
 		}
 	}

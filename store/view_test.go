@@ -69,7 +69,7 @@ func TestViewConformance(t *testing.T) {
 	})
 }
 
-// The reference's tests 97, 101 and 102, and its pattern ^[A-Za-z0-9_\-~.]+$.
+// Reference tests 97, 101 and 102, and the pattern ^[A-Za-z0-9_\-~.]+$.
 func TestViewNames(t *testing.T) {
 	s := memstore.New()
 	for _, name := range []string{

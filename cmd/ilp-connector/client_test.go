@@ -125,3 +125,23 @@ func TestAddingByTheAPI(t *testing.T) {
 		t.Errorf("the accounts are\n%s", got)
 	}
 }
+
+// The figures have what the chain of the admin API measures.
+func TestMetricsHaveDurations(t *testing.T) {
+	port := freePort(t)
+	p := launch(t, []string{"CONNECTOR_ADMIN_API=true", "CONNECTOR_ADMIN_API_PORT=" + port},
+		"-config", configuration(t, "", `"alice": `+listener("alice"), `"sink": `+record("child", "loopback", "{}")))
+	p.says(runs)
+	if err := join(t, p.says(listening), "alice").pay("test.connie.sink"); err != nil {
+		t.Fatal(err)
+	}
+	text := scrape(t, port)
+	for _, want := range []string{
+		`ilp_connector_packet_duration_seconds_count{account="alice",direction="incoming",outcome="fulfilled"} 1`,
+		`ilp_connector_packet_duration_seconds_count{account="sink",direction="outgoing",outcome="fulfilled"} 1`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("want %s in\n%s", want, text)
+		}
+	}
+}

@@ -273,6 +273,21 @@ func freePort(t *testing.T) string {
 	return port
 }
 
+// scrape gives the figures that Prometheus is shown.
+func scrape(t *testing.T, port string) string {
+	t.Helper()
+	response, err := http.Get("http://127.0.0.1:" + port + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("the metrics are %s, %v: %s", response.Status, err, text)
+	}
+	return string(text)
+}
+
 // The line of the quickstart, on another port.
 func TestQuickstart(t *testing.T) {
 	port := freePort(t)
@@ -285,13 +300,8 @@ func TestQuickstart(t *testing.T) {
 	if got := asks(t, exitOK, []string{"--admin", "http://127.0.0.1:" + port}, "status"); !strings.Contains(got, "test.quickstart") {
 		t.Errorf("the status is %s", got)
 	}
-	response, err := http.Get("http://127.0.0.1:" + port + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if text, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(text), "ilp_connector") {
-		t.Errorf("the metrics are %s, %v: %s", response.Status, err, text)
+	if text := scrape(t, port); !strings.Contains(text, "ilp_connector") {
+		t.Errorf("the metrics are %s", text)
 	}
 	healthy := launch(t, nil, "health", "-admin", "http://127.0.0.1:"+port)
 	healthy.exits(exitOK)
