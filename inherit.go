@@ -41,13 +41,13 @@ func (c *Connector) inherit(ctx context.Context) {
 	retry, failures := minInheritRetry, 0
 	for {
 		wait := inheritRefresh
-		if err := c.askForAddress(ctx); err != nil {
+		if err := c.askForAddress(ctx); err != nil && !errors.Is(err, errNotOpen) {
 			if failures++; failures&(failures-1) == 0 { // the first, and each time their number doubled
 				c.logger.Warn("no address from the parent, asking again", slog.Any("error", err), slog.Int("times", failures))
 			}
 			wait = retry/2 + time.Duration(c.inheritance.random.Int64N(int64(retry/2)))
 			retry = min(2*retry, maxInheritRetry)
-		} else {
+		} else if err == nil {
 			retry, failures = minInheritRetry, 0
 		}
 		timer := time.NewTimer(wait)
@@ -62,11 +62,18 @@ func (c *Connector) inherit(ctx context.Context) {
 	}
 }
 
+// errNotOpen: the link to the parent is still to be opened, and that will be
+// told. Nothing goes over it before.
+var errNotOpen = errors.New("the link is not open yet")
+
 // askForAddress asks the parent once, and takes what it says.
 func (c *Connector) askForAddress(ctx context.Context) error {
 	l, err := c.benefactor()
 	if err != nil {
 		return err
+	}
+	if !l.isOpen() {
+		return errNotOpen
 	}
 	ctx, cancel := context.WithTimeout(ctx, inheritTimeout)
 	defer cancel()

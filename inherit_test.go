@@ -53,6 +53,10 @@ func TestInheritsItsAddress(t *testing.T) {
 		if got := n.c.Address().String(); got != "test.parent.us" {
 			t.Fatalf("the address is %q, want test.parent.us", got)
 		}
+		if parent.mu.Lock(); parent.spoiled != "" {
+			t.Error(parent.spoiled)
+		}
+		parent.mu.Unlock()
 		for address, want := range map[string]string{
 			"test.parent.us.child.x": "child", "test.far.away": "parent", "test.parent.us": "",
 		} {

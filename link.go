@@ -101,6 +101,14 @@ func (l *link) open(ctx context.Context) error {
 	return nil
 }
 
+// isOpen reports whether the plugin has been opened. It waits for a call that
+// opens it.
+func (l *link) isOpen() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.opened
+}
+
 // close closes the plugin, once, which answers every packet sent to it.
 func (l *link) close() error {
 	l.mu.Lock()

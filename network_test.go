@@ -206,7 +206,7 @@ type fakeLink struct {
 	offline  bool
 	closed   int
 	answered int
-	spoiled  string // what became of a packet that should have stayed as it was
+	spoiled  string // what was done to the link that must not be done
 }
 
 type sentPrepare struct {
@@ -231,6 +231,13 @@ func (l *fakeLink) Open(_ context.Context, h plugin.Handler) error {
 }
 
 func (l *fakeLink) SendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
+	select {
+	case <-l.opened:
+	default:
+		l.mu.Lock()
+		l.spoiled = "a packet was sent before the link was open"
+		l.mu.Unlock()
+	}
 	var answer func(p *ilp.Prepare) ilp.Reply
 	switch {
 	case p.Destination.Scheme() != "peer":
