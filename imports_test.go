@@ -66,7 +66,8 @@ var houseRules = []struct {
 	{"internal/testengine", nil},
 	{"internal/testserver", []string{"internal/testenv"}},
 	{"internal/groupcommit", []string{"store"}},
-	{"internal/killtest", nil}, // tests alone
+	{"internal/killtest", nil},    // tests alone
+	{"internal/hostiletest", nil}, // tests alone
 	{"internal/wsconn", nil},
 	{"internal/idleconns", nil},
 	{"internal/ratefeed", []string{"ilp", "backend"}},
