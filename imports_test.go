@@ -48,7 +48,7 @@ var houseRules = []struct {
 	{"middleware/middlewaretest", []string{"oer", "ilp", "plugin", "account", "ledger", "middleware", "store", "store/memstore"}},
 
 	// Drivers know their contract and never one another, nor the connector.
-	{"plugin/ilphttp", []string{"ilp", "plugin", "ildcp"}},
+	{"plugin/ilphttp", []string{"ilp", "plugin", "ildcp", "internal/idleconns"}},
 	// Miniaccounts is a small connector of its own: its users have limits, and
 	// books, as accounts have.
 	{"plugin/miniaccounts", []string{"ilp", "plugin", "store", "account", "ledger", "middleware", "ildcp", "internal/btplink"}},
@@ -66,8 +66,10 @@ var houseRules = []struct {
 	{"internal/testengine", nil},
 	{"internal/testserver", []string{"internal/testenv"}},
 	{"internal/groupcommit", []string{"store"}},
-	{"internal/killtest", nil}, // tests alone
+	{"internal/killtest", nil},    // tests alone
+	{"internal/hostiletest", nil}, // tests alone
 	{"internal/wsconn", nil},
+	{"internal/idleconns", nil},
 	{"internal/ratefeed", []string{"ilp", "backend"}},
 	{"internal/btplink", []string{"oer", "ilp", "plugin", "internal/wsconn"}},
 

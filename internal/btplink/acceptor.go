@@ -17,7 +17,8 @@ import (
 )
 
 // DefaultMaxUnauthenticated is how many sockets may be open that have not
-// shown whose they are, unless the server is told otherwise.
+// shown whose they are, unless the server is told otherwise. Past it the one
+// that has been silent for longest is ended.
 const DefaultMaxUnauthenticated = 1000
 
 // AcceptorOptions are the parts of an Acceptor. Authenticate is needed.
@@ -56,7 +57,7 @@ type Acceptor struct {
 	stopped context.CancelFunc
 
 	mu      sync.Mutex // guards what follows
-	waiting int        // sockets that are not authenticated
+	waiting waiting
 	sockets map[*Socket]struct{}
 
 	serving sync.WaitGroup // the goroutines of the sockets
@@ -67,6 +68,7 @@ var _ http.Handler = (*Acceptor)(nil)
 var (
 	errGoingAway = errors.New("btp: the server is going away")
 	errNotReady  = errors.New("the account is not ready")
+	errGaveWay   = errors.New("btp: gave way to another socket before it had authenticated")
 )
 
 // NewAcceptor makes an Acceptor.
@@ -74,7 +76,7 @@ func NewAcceptor(o AcceptorOptions) *Acceptor {
 	if o.MaxUnauthenticated <= 0 {
 		o.MaxUnauthenticated = DefaultMaxUnauthenticated
 	}
-	a := &Acceptor{options: o, sockets: make(map[*Socket]struct{})}
+	a := &Acceptor{options: o, waiting: waiting{max: o.MaxUnauthenticated}, sockets: make(map[*Socket]struct{})}
 	a.running, a.stopped = context.WithCancel(context.Background())
 	return a
 }
@@ -91,7 +93,7 @@ func (a *Acceptor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s, err := accept(w, r, a.options.Limits)
 	if err != nil {
 		if wsconn.IsUpgrade(r) {
-			a.leave()
+			a.forgo()
 		}
 		return
 	}
@@ -101,31 +103,59 @@ func (a *Acceptor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // enter takes a place among the sockets that are not authenticated.
 func (a *Acceptor) enter() bool {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	most := a.options.MaxConnections
-	if a.running.Err() != nil || a.waiting >= a.options.MaxUnauthenticated || most > 0 && len(a.sockets) >= most {
+	if a.running.Err() != nil || most > 0 && len(a.sockets) >= most {
+		a.mu.Unlock()
 		return false
 	}
-	a.waiting++
-	return true
+	out, ok := a.waiting.enter()
+	a.mu.Unlock()
+	if out != nil {
+		out.conn.Abort(errGaveWay)
+	}
+	return ok
 }
 
-func (a *Acceptor) leave() {
+// forgo gives back a place that no socket was made for.
+func (a *Acceptor) forgo() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.waiting--
+	a.waiting.taken--
+}
+
+// leave gives back the place of a socket.
+func (a *Acceptor) leave(s *Socket) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting.leave(s)
+}
+
+// heard reports whether s, which has shown its credentials, still has its
+// place.
+func (a *Acceptor) heard(s *Socket) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.waiting.hear(s)
+}
+
+// dismiss lets s give way to others while it is being refused.
+func (a *Acceptor) dismiss(s *Socket) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting.dismiss(s)
 }
 
 // serve starts the goroutine of s, unless the server has been closed.
 func (a *Acceptor) serve(s *Socket) {
 	a.mu.Lock()
 	if a.running.Err() != nil {
-		a.waiting--
+		a.waiting.leave(s)
 		a.mu.Unlock()
 		s.Close()
 		return
 	}
 	defer a.mu.Unlock()
+	a.waiting.listen(s)
 	a.sockets[s] = struct{}{}
 	a.serving.Go(func() {
 		a.run(s)
@@ -139,7 +169,7 @@ func (a *Acceptor) serve(s *Socket) {
 func (a *Acceptor) run(s *Socket) {
 	admission, id, err := a.authenticate(s)
 	g := admission.Group
-	a.leave()
+	a.leave(s)
 	if g != nil && a.options.Leave != nil {
 		defer a.options.Leave(admission)
 	}
@@ -168,6 +198,9 @@ func (a *Acceptor) authenticate(s *Socket) (admission Admission, id uint32, err 
 		}
 		return Admission{}, 0, err
 	}
+	if !a.heard(s) {
+		return Admission{}, 0, errGaveWay
+	}
 	if err := s.packet.Decode(message); err != nil {
 		s.conn.Shutdown(wsconn.CodeInvalidPayload, "unreadable BTP packet")
 		return Admission{}, 0, err // not answered (BTP-33)
@@ -184,6 +217,7 @@ func (a *Acceptor) authenticate(s *Socket) (admission Admission, id uint32, err 
 		if !ok {
 			reason = Errorf(F00NotAcceptedError, "%v", err)
 		}
+		a.dismiss(s)
 		return Admission{}, id, a.refuse(s, id, reason)
 	}
 	s.conn.SetReadLimit(a.options.Limits.MaxMessage)

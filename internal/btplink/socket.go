@@ -30,6 +30,7 @@ type Socket struct {
 	pending    pending
 	incoming   incoming
 	held       atomic.Bool // frames wait for the end of a burst that will flush them
+	place      place       // of the Acceptor
 
 	causeMu sync.Mutex
 	cause   error // why it ended, or is about to
