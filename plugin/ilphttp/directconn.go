@@ -27,9 +27,12 @@ const directBuffer = 4 << 10
 // request: they bound a time, and do not measure it.
 type directConn struct {
 	l    *Listener
+	raw  net.Conn
 	conn net.Conn             // with TLS, if there is any
 	tls  *tls.ConnectionState // nil without
-	idle atomic.Bool          // it waits for a request, or for nothing any more
+	// idleSince is when it began to wait for a request, in seconds since 1970;
+	// 0 while there is one.
+	idleSince atomic.Int64
 
 	buf         []byte
 	begin, end  int // of what was read and not used, in buf
@@ -42,43 +45,62 @@ type directConn struct {
 }
 
 func newDirectConn(l *Listener, conn net.Conn) *directConn {
-	return &directConn{l: l, conn: conn}
+	c := &directConn{l: l, raw: conn, conn: conn}
+	c.idleSince.Store(time.Now().Unix())
+	return c
 }
 
 // rouse ends the wait for a request.
 func (c *directConn) rouse() {
-	if c.idle.Load() {
-		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+	if c.idleSince.Load() != 0 {
+		_ = c.raw.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
+// cut closes the connection without a word of TLS, for which a client that
+// does not read would have us wait.
+func (c *directConn) cut() { c.raw.Close() }
+
 // serve is the goroutine of the connection.
 func (c *directConn) serve() {
-	defer c.l.leave(c)
 	if c.l.tls != nil && !c.handshake() {
 		return
 	}
 	c.buf = make([]byte, directBuffer)
-	for {
+	for first := true; ; first = false {
 		var h head
-		switch c.next(&h) {
-		case headShort:
-			c.conn.Close()
-			return
-		case headOther:
-			c.l.hand(replay.New(c.conn, c.buf[c.begin:c.end]))
+		v := c.next(&h)
+		if first {
+			c.l.state(c.raw, http.StateActive)
+		}
+		if v == headShort {
+			c.close()
 			return
 		}
-		id := c.identify(&h)
+		var id *identity
+		if v == headPlain {
+			id = c.identify(&h)
+		}
 		if id == nil {
-			c.l.hand(replay.New(c.conn, c.buf[c.begin:c.end]))
+			c.handOver(replay.New(c.conn, c.buf[c.begin:c.end]))
 			return
 		}
 		if !c.exchange(id, &h) {
-			c.conn.Close()
+			c.close()
 			return
 		}
 	}
+}
+
+func (c *directConn) close() {
+	c.conn.Close()
+	c.l.leave(c, http.StateClosed)
+}
+
+// handOver gives the connection to the http.Server, for which it is a new one.
+func (c *directConn) handOver(conn net.Conn) {
+	c.l.leave(c, http.StateHijacked)
+	c.l.hand(conn)
 }
 
 // handshake begins TLS. It reports false if there is nothing more to do here:
@@ -93,12 +115,12 @@ func (c *directConn) handshake() bool {
 		defer cancel()
 	}
 	if secure.HandshakeContext(ctx) != nil {
-		secure.Close()
+		c.close()
 		return false
 	}
 	state := secure.ConnectionState()
 	if c.tls = &state; state.NegotiatedProtocol == "h2" {
-		c.l.hand(secure)
+		c.handOver(secure)
 		return false
 	}
 	return true
@@ -107,11 +129,13 @@ func (c *directConn) handshake() bool {
 // next waits for the head of a request. headShort says that there is none
 // any more.
 func (c *directConn) next(h *head) verdict {
-	c.idle.Store(true)
+	if c.second != 0 {
+		c.idleSince.Store(c.second) // of the last response
+	}
 	for begun := false; ; {
 		if c.end > c.begin {
 			if v := h.parse(c.buf[c.begin:c.end]); v != headShort {
-				c.idle.Store(false)
+				c.idleSince.Store(0)
 				return v
 			}
 			if !c.room() {

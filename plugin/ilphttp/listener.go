@@ -24,12 +24,18 @@ import (
 // were no Listener, and so does what follows on that connection, a WebSocket
 // and HTTP/2 included.
 //
+// The http.Server's ConnState is told of each connection when it comes, when
+// its first request has come (StateActive), and when it ends or is handed over
+// (StateHijacked); it is not told between two requests.
+//
 // All methods may be called concurrently.
 type Listener struct {
 	inner net.Listener
 	find  func(path string) (*Server, string)
+	state func(net.Conn, http.ConnState)
 	tls   *tls.Config
 	times times
+	most  int // connections, see maxDirect
 
 	begin    sync.Once
 	others   chan net.Conn // for the http.Server
@@ -59,7 +65,7 @@ type times struct {
 // with an AccountName of its own are left to web.
 func NewListener(inner net.Listener, web *http.Server, find func(path string) (server *Server, account string)) *Listener {
 	l := &Listener{
-		inner: inner, find: find,
+		inner: inner, find: find, state: web.ConnState, most: maxDirect,
 		times:  times{handshake: web.ReadHeaderTimeout, head: web.ReadHeaderTimeout, idle: web.IdleTimeout, write: web.WriteTimeout},
 		others: make(chan net.Conn), failures: make(chan error), done: make(chan struct{}),
 		conns: make(map[*directConn]struct{}),
@@ -68,6 +74,9 @@ func NewListener(inner net.Listener, web *http.Server, find func(path string) (s
 		if *t == 0 { // as net/http does
 			*t = web.ReadTimeout
 		}
+	}
+	if l.state == nil {
+		l.state = func(net.Conn, http.ConnState) {}
 	}
 	if web.TLSConfig != nil {
 		l.tls = web.TLSConfig.Clone()
@@ -124,21 +133,62 @@ func (l *Listener) accept() {
 // enter begins to serve a connection.
 func (l *Listener) enter(conn net.Conn) {
 	c := newDirectConn(l, conn)
+	l.state(conn, http.StateNew)
+	old, ok := l.add(c)
+	if old != nil {
+		old.cut()
+	}
+	if !ok {
+		c.cut()
+		l.state(conn, http.StateClosed)
+	}
+}
+
+// add begins to serve c, unless the Listener is closed. It gives another
+// connection that has to go because of it.
+func (l *Listener) add(c *directConn) (old *directConn, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closing.Load() {
-		conn.Close()
-		return
+		return nil, false
+	}
+	if len(l.conns) >= l.most {
+		old = l.oldest()
 	}
 	l.conns[c] = struct{}{}
 	l.running.Go(c.serve)
+	return old, true
+}
+
+// maxDirect is how many connections there may be, so that somebody who is
+// known cannot use up all descriptors either; lookAt is how many of them are
+// looked at for one that may go.
+const (
+	maxDirect = 10_000
+	lookAt    = 16
+)
+
+// oldest gives, of some connections, the one that has been idle for longest,
+// or nil. The caller holds mu.
+func (l *Listener) oldest() (old *directConn) {
+	n := 0
+	for c := range l.conns { // in an order that nobody knows
+		if since := c.idleSince.Load(); since != 0 && (old == nil || since < old.idleSince.Load()) {
+			old = c
+		}
+		if n++; n == lookAt {
+			break
+		}
+	}
+	return old
 }
 
 // leave is the end of what the Listener has to do with a connection.
-func (l *Listener) leave(c *directConn) {
+func (l *Listener) leave(c *directConn, state http.ConnState) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	delete(l.conns, c)
+	l.mu.Unlock()
+	l.state(c.raw, state)
 }
 
 // hand gives a connection to the http.Server.
@@ -187,7 +237,7 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 	}
 	l.mu.Lock()
 	for c := range l.conns {
-		c.conn.Close()
+		c.cut()
 	}
 	l.mu.Unlock()
 	<-ended

@@ -443,3 +443,114 @@ func TestListenerOverTLS(t *testing.T) {
 		})
 	}
 }
+
+// The http.Server hears of connections, for the hook that bounds those without
+// a request: NewHTTPServer's, or the host's.
+func TestListenerTellsConnState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var states []http.ConnState
+		l := newPipeListener()
+		d := serveDirect(t, l, fulfiller, func(web *http.Server) {
+			web.ConnState = func(_ net.Conn, s http.ConnState) {
+				mu.Lock()
+				defer mu.Unlock()
+				states = append(states, s)
+			}
+		})
+		heard := func(want ...http.ConnState) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if fmt.Sprint(states) != fmt.Sprint(want) {
+				t.Errorf("the states are %v, want %v", states, want)
+			}
+			states = nil
+		}
+		conn := dialPipe(t, l)
+		heard(http.StateNew)
+		reader := bufio.NewReader(conn)
+		for range 2 {
+			go io.WriteString(conn, plain(encode(t, newPrepare())))
+			resp, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+		}
+		heard(http.StateActive)
+		conn.Close()
+		heard(http.StateClosed)
+		conn = dialPipe(t, l)
+		go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: bob\r\nConnection: close\r\n\r\n")
+		_, _ = io.ReadAll(conn)
+		heard(http.StateNew, http.StateActive, http.StateHijacked, http.StateNew, http.StateActive, http.StateClosed)
+		d.stop(t)
+	})
+}
+
+// Connections that send nothing, or half a request, give way to those that
+// come.
+func TestListenerBoundsSilentConnections(t *testing.T) {
+	const most = 1000 // of NewHTTPServer
+	synctest.Test(t, func(t *testing.T) {
+		l := newPipeListener()
+		d := serveDirect(t, l, fulfiller, nil)
+		defer d.stop(t)
+		first, second := dialPipe(t, l), dialPipe(t, l)
+		go io.WriteString(second, "POST /ilp")
+		for range most {
+			dialPipe(t, l)
+			synctest.Wait()
+		}
+		for i, conn := range []net.Conn{first, second} {
+			if _, err := io.ReadAll(conn); err != nil {
+				t.Errorf("connection %d: %v, want its end", i, err)
+			}
+		}
+		c := client(t, ilphttp.ClientOptions{URL: "http://bob/ilp", Token: token, NetDial: l.Dial})
+		defer c.Close()
+		if a := <-send(c, newPrepare()); !a.fulfilled() {
+			t.Errorf("the answer is %v, %v", a.reply, a.err)
+		}
+	})
+}
+
+// Nor can somebody who is known hold any number: of those that are idle, one
+// gives way. One with a packet in flight does not.
+func TestListenerBoundsIdleConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, h := newPipeListener(), newSilent()
+		d := serveDirect(t, l, h, nil)
+		defer d.stop(t)
+		d.l.SetMost(3)
+		packet := plain(encode(t, newPrepare()))
+		ask := func() (*bufio.Reader, plugin.Responder) {
+			conn := dialPipe(t, l)
+			go io.WriteString(conn, packet)
+			return bufio.NewReader(conn), <-h.got
+		}
+		answered := func(reader *bufio.Reader, r plugin.Responder) {
+			t.Helper()
+			r.Reply(t.Context(), fulfill)
+			resp, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+		}
+		busy, waiting := ask()
+		var idle []*bufio.Reader
+		for range 3 {
+			reader, r := ask()
+			answered(reader, r)
+			idle = append(idle, reader)
+			time.Sleep(2 * time.Second)
+		}
+		if _, err := idle[0].ReadByte(); err != io.EOF {
+			t.Errorf("the connection that was idle for longest: %v, want its end", err)
+		}
+		answered(busy, waiting)
+	})
+}
