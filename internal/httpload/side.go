@@ -68,6 +68,7 @@ func serve(in io.Reader, out io.Writer, options string) error {
 	defer link.Close()
 	web := httptest.NewUnstartedServer(srv)
 	web.Config = ilphttp.NewHTTPServer(srv)
+	web.Listener = ilphttp.NewListener(web.Listener, web.Config, func(string) (*ilphttp.Server, string) { return srv, "" })
 	if web.EnableHTTP2 = o.Secure; o.Secure {
 		web.StartTLS()
 	} else {

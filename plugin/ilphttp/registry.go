@@ -3,6 +3,7 @@ package ilphttp
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"strings"
@@ -158,19 +159,25 @@ func (r *registry) removeLocked(id *identity) {
 func (r *registry) authenticate(req *http.Request, name string) *identity {
 	switch headers := req.Header["Authorization"]; len(headers) {
 	case 0:
-		return r.byCertificate(req, name)
+		return r.byCertificate(req.TLS, name)
 	case 1:
-		token := bearer(headers[0])
-		if token == "" || len(token) > maxToken {
-			return nil
-		}
-		hash := sha256.Sum256([]byte(token))
-		if id := r.withToken(hash, name); id != nil {
-			return id
-		}
-		return r.withJWT(token, hash, name)
+		return r.byAuthorization(headers[0], name)
 	}
 	return nil
+}
+
+// byAuthorization gives the identity whose token or JWT the header has, or
+// nil.
+func (r *registry) byAuthorization(header, name string) *identity {
+	token := bearer(header)
+	if token == "" || len(token) > maxToken {
+		return nil
+	}
+	hash := sha256.Sum256([]byte(token))
+	if id := r.withToken(hash, name); id != nil {
+		return id
+	}
+	return r.withJWT(token, hash, name)
 }
 
 // bearer is the token of an Authorization header. The reference's old options
@@ -209,11 +216,13 @@ func (r *registry) withToken(hash digest, name string) *identity {
 	return nil
 }
 
-func (r *registry) byCertificate(req *http.Request, name string) *identity {
-	if req.TLS == nil || len(req.TLS.PeerCertificates) == 0 {
+// byCertificate gives the identity whose certificate the client has shown, or
+// nil.
+func (r *registry) byCertificate(state *tls.ConnectionState, name string) *identity {
+	if state == nil || len(state.PeerCertificates) == 0 {
 		return nil
 	}
-	leaf := req.TLS.PeerCertificates[0]
+	leaf := state.PeerCertificates[0]
 	if now := time.Now(); now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
 		return nil // a connection may outlive its certificate
 	}
@@ -223,7 +232,7 @@ func (r *registry) byCertificate(req *http.Request, name string) *identity {
 	if id := r.find(r.byKey, key, name); id != nil && has(id.keys, key) {
 		return id
 	}
-	if len(req.TLS.VerifiedChains) == 0 {
+	if len(state.VerifiedChains) == 0 {
 		return nil
 	}
 	subject := sha256.Sum256([]byte(leaf.Subject.String()))

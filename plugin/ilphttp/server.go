@@ -42,6 +42,7 @@ type ServerOptions struct {
 // asks for it): serve plain HTTP only behind a proxy, or on loopback.
 type Server struct {
 	accountName func(*http.Request) string
+	named       bool   // by a function of the host's
 	limits      Limits // no zero values
 	log         *slog.Logger
 	registry    registry
@@ -52,7 +53,7 @@ var _ http.Handler = (*Server)(nil)
 
 // NewServer makes a Server without accounts.
 func NewServer(o ServerOptions) *Server {
-	s := &Server{accountName: o.AccountName, limits: o.Limits.withDefaults(), log: cmp.Or(o.Logger, discard)}
+	s := &Server{accountName: o.AccountName, named: o.AccountName != nil, limits: o.Limits.withDefaults(), log: cmp.Or(o.Logger, discard)}
 	if s.accountName == nil {
 		s.accountName = func(r *http.Request) string { return r.PathValue("account") }
 	}
