@@ -48,7 +48,7 @@ var houseRules = []struct {
 	{"middleware/middlewaretest", []string{"oer", "ilp", "plugin", "account", "ledger", "middleware", "store", "store/memstore"}},
 
 	// Drivers know their contract and never one another, nor the connector.
-	{"plugin/ilphttp", []string{"ilp", "plugin", "ildcp", "internal/idleconns", "internal/replay"}},
+	{"plugin/ilphttp", []string{"ilp", "plugin", "ildcp", "internal/clientcert", "internal/idleconns", "internal/replay"}},
 	// Miniaccounts is a small connector of its own: its users have limits, and
 	// books, as accounts have.
 	{"plugin/miniaccounts", []string{"ilp", "plugin", "store", "account", "ledger", "middleware", "ildcp", "internal/btplink"}},
@@ -68,6 +68,7 @@ var houseRules = []struct {
 	{"internal/teststore", []string{"store"}},
 	{"internal/vectors", nil},
 	{"internal/replay", nil},
+	{"internal/clientcert", nil},
 	{"internal/groupcommit", []string{"store"}},
 	{"internal/killtest", nil},    // tests alone
 	{"internal/hostiletest", nil}, // tests alone

@@ -2,6 +2,7 @@ package btplink
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"maps"
@@ -27,7 +28,7 @@ type AcceptorOptions struct {
 	// It runs on the goroutine of the socket, may block while ctx lasts, which
 	// is for AuthTimeout, and must not keep the slices. Of an error the client
 	// is told all: an *Error as it is, others with F00.
-	Authenticate func(ctx context.Context, username, token []byte) (Admission, error)
+	Authenticate func(ctx context.Context, s Shown) (Admission, error)
 	// Leave is called, unless it is nil, once for each Admission that
 	// Authenticate has given, when the socket has ended.
 	Leave func(Admission)
@@ -36,6 +37,12 @@ type AcceptorOptions struct {
 	MaxUnauthenticated int    // 0: DefaultMaxUnauthenticated
 	MaxConnections     int    // sockets, authenticated or not; 0: any number
 	Log                *slog.Logger
+}
+
+// Shown is what a client has shown of who it is.
+type Shown struct {
+	Username, Token []byte
+	TLS             *tls.ConnectionState // nil without TLS
 }
 
 // Admission is what a socket is let in by.
@@ -209,8 +216,9 @@ func (a *Acceptor) authenticate(s *Socket) (admission Admission, id uint32, err 
 	username, token, err := readAuth(&s.packet)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(a.running, a.options.Limits.AuthTimeout)
-		admission, err = a.options.Authenticate(ctx, username, token)
+		admission, err = a.options.Authenticate(ctx, Shown{username, token, s.tls})
 		cancel()
+		s.tls = nil // it is large, and not needed any more
 	}
 	if err != nil {
 		reason, ok := errors.AsType[*Error](err)

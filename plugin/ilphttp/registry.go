@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/interledger-go/connector/internal/clientcert"
 )
 
 type digest = [sha256.Size]byte
@@ -45,7 +47,7 @@ func newIdentity(p *Peer, user string, c Credentials) *identity {
 		id.keys = append(id.keys, digest(key))
 	}
 	for _, subject := range c.ClientSubjects {
-		id.subjects = append(id.subjects, sha256.Sum256([]byte(subject)))
+		id.subjects = append(id.subjects, clientcert.SubjectOf(subject))
 	}
 	if c.JWT != nil {
 		id.jwt = newVerifier(*c.JWT)
@@ -219,24 +221,20 @@ func (r *registry) withToken(hash digest, name string) *identity {
 // byCertificate gives the identity whose certificate the client has shown, or
 // nil.
 func (r *registry) byCertificate(state *tls.ConnectionState, name string) *identity {
-	if state == nil || len(state.PeerCertificates) == 0 {
+	shown, ok := clientcert.Of(state, time.Now())
+	if !ok {
 		return nil
 	}
-	leaf := state.PeerCertificates[0]
-	if now := time.Now(); now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
-		return nil // a connection may outlive its certificate
-	}
-	key := digest(KeyFingerprint(leaf))
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	key := digest(shown.Key)
 	if id := r.find(r.byKey, key, name); id != nil && has(id.keys, key) {
 		return id
 	}
-	if len(state.VerifiedChains) == 0 {
+	if !shown.Verified {
 		return nil
 	}
-	subject := sha256.Sum256([]byte(leaf.Subject.String()))
-	if id := r.find(r.bySubject, subject, name); id != nil && has(id.subjects, subject) {
+	if id := r.find(r.bySubject, shown.Subject, name); id != nil && has(id.subjects, shown.Subject) {
 		return id
 	}
 	return nil
