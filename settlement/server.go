@@ -45,6 +45,11 @@ const (
 // its answer was lost, 503 if it was not sent, and 504 if there was none in
 // time.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if len(r.TransferEncoding) > 0 {
+		// Proxies and servers have disagreed on where such requests end: what
+		// follows on this connection may be nobody's.
+		w.Header().Set("Connection", "close")
+	}
 	if err := e.guard.check(r); err != nil {
 		e.refuse(w, r, err)
 		return

@@ -64,7 +64,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"beyond 64 bits":            {amount(`"18446744073709551616"`), 400},
 		"beyond 64 bits, in units":  {settled("k", `{"amount":"18446744074","scale":0}`), 400},
 		"finer than is kept":        {settled("k", `{"amount":"1","scale":28}`), 400},
-		"too many digits":           {amount(`"` + strings.Repeat("0", 513) + `"`), 400},
+		"too many digits":           {amount(`"` + strings.Repeat("9", 513) + `"`), 400},
 		"a scale of 256":            {settled("k", `{"amount":"1","scale":256}`), 400},
 		"no scale":                  {settled("k", `{"amount":"1"}`), 400},
 		"no amount":                 {settled("k", `{"scale":1}`), 400},
