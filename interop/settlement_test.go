@@ -157,6 +157,17 @@ func TestSettlementEngines(t *testing.T) {
 		t.Errorf("the engine thinks that %s was not credited", left)
 	}
 
+	// An engine that uses a key again, with more than it brought under it
+	// before, keeps what that leaves, and brings it with the next; with less,
+	// it drops what is booked already.
+	call(t, engines, "credit", map[string]string{"engine": "bob", "amount": "0.000000003", "id": "a-key"}, nil)
+	call(t, engines, "credit", map[string]string{"engine": "bob", "amount": "0.000000005"}, nil)
+	call(t, engines, "credit", map[string]string{"engine": "bob", "amount": "0.0000000005", "id": "a-key"}, nil)
+	bob.awaitBook(t, -12_010, 800_000_000_000_000_000)
+	if call(t, engines, "uncredited", map[string]string{"engine": "bob"}, &left); left != "0" {
+		t.Errorf("the engine thinks that %s was not credited after that", left)
+	}
+
 	var reply json.RawMessage
 	call(t, engines, "message", map[string]string{"engine": "alice", "text": "hello"}, &reply)
 	if want := `{"reader":"bob","read":{"text":"hello"}}`; string(reply) != want {
@@ -176,7 +187,7 @@ func TestSettlementEngines(t *testing.T) {
 	if sum != 12 {
 		t.Errorf("%d millionths have moved, want 12: %v", sum, payments)
 	}
-	bob.awaitBook(t, -12_003, 800_000_000_000_000_000) // nothing came twice
+	bob.awaitBook(t, -12_010, 800_000_000_000_000_000) // nothing came twice
 }
 
 func call(t *testing.T, p *process, method string, with, result any) {

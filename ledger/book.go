@@ -78,6 +78,9 @@ func (b *book) count(asset ilp.Asset) error {
 		return fmt.Errorf("%w: its book holds a balance of %d in %v: settle it before the account is in %v, or use another account id",
 			ErrAsset, f.balance, b.asset, asset)
 	}
+	if err := b.recount(asset); err != nil {
+		return err
+	}
 	b.asset = asset
 	b.record(b.touch(), record{key: accountKey(assetPrefix, b.account), value: assetValue(asset)})
 	return nil

@@ -94,7 +94,8 @@ type Book interface {
 	// It is booked once for its key, which has 1 to 200 bytes and is known for
 	// 24 hours at least since it was last used. A second call with the same
 	// amount and fraction gives what the first did, with no further effect
-	// (SE-53); one with others gives an error that wraps plugin.ErrKeyReused
+	// (SE-53); one with others gives an error that wraps a
+	// *plugin.KeyReusedError with what the first had, when that is durable
 	// (SE-55). So a nil means the same each time: all of m is booked or kept.
 	//
 	// Limits do not apply, but those of 64 bits. Where ctx ends first it may

@@ -167,3 +167,84 @@ func TestReceiveWaitsUpToItsContext(t *testing.T) {
 		}
 	})
 }
+
+// SE-55: who uses a key twice goes on from what it stands for, so that has to
+// be durable as well as a booking that is told.
+func TestReusedKeyWaitsForTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk(nil)
+		h := start(t, d)
+		b := h.book("a")
+		d.fail(lost)
+		for range 2 {
+			for _, amount := range []uint64{10, 15} {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				err := b.Receive(ctx, plugin.Money{Amount: amount, Key: "k"})
+				cancel()
+				if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, plugin.ErrKeyReused) {
+					t.Errorf("%d, before anything is durable: %v, want DeadlineExceeded", amount, err)
+				}
+			}
+		}
+		d.fail(succeeds)
+		err := b.Receive(t.Context(), plugin.Money{Amount: 15, Key: "k"})
+		reused, ok := errors.AsType[*plugin.KeyReusedError](err)
+		if !ok || reused.First != (plugin.Money{Amount: 10, Key: "k"}) {
+			t.Errorf("Receive gives %v, want the first in a KeyReusedError", err)
+		}
+		if got := durableBalance(t, d.image(), "a"); got != -10 {
+			t.Errorf("%d on disk, want -10", got)
+		}
+	})
+}
+
+// A key stands for a value. The account may count in another unit by the time
+// that an engine asks again: it is the same settlement, and no other than the
+// same is.
+func TestReceivedKeysInAnotherUnit(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		first       plugin.Money
+		from, to    uint8
+		again       plugin.Money
+		wait        time.Duration // before the unit is another one
+		want, after error         // of opening in it, and of the same amount in the former unit
+	}{
+		{"finer", plugin.Money{Amount: 7}, 6, 9, plugin.Money{Amount: 7000}, 0, nil, plugin.ErrKeyReused},
+		{"coarser", plugin.Money{Amount: 7}, 9, 6, plugin.Money{Fraction: 7 * plugin.FractionsPerUnit / 1000}, 0, nil, plugin.ErrKeyReused},
+		{"the same", plugin.Money{Amount: 7}, 9, 9, plugin.Money{Amount: 7}, 0, nil, nil},
+		{"too coarse", plugin.Money{Amount: 7}, 255, 9, plugin.Money{}, 0, ledger.ErrAsset, nil},
+		{"too coarse, and long ago", plugin.Money{Amount: 7}, 255, 9, plugin.Money{Amount: 1}, 24*time.Hour + time.Minute, nil, plugin.ErrKeyReused},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				test.first.Key, test.again.Key = "k", "k"
+				d := newDisk(nil)
+				h := start(t, d)
+				b := h.book("a", counts(in("USD", test.from)))
+				if err := b.Receive(t.Context(), test.first); err != nil {
+					t.Fatal(err)
+				}
+				post(t, b, ledger.Incoming, test.first.Amount) // so that nothing is owed
+				b.Close()
+				time.Sleep(test.wait)
+				d, h = restart(t, d, h)
+				wantOpens(t, h, in("USD", test.to), test.want)
+				if test.want != nil {
+					return
+				}
+				_, h = restart(t, d, h)
+				b = h.book("a", counts(in("USD", test.to)))
+				if err := b.Receive(t.Context(), test.again); err != nil {
+					t.Errorf("the settlement once more: %v", err)
+				}
+				if s := b.State(); test.wait == 0 && (s.Balance != 0 || s.Remainder != 0) {
+					t.Errorf("it is booked twice: %+v", s)
+				}
+				if err := b.Receive(t.Context(), test.first); !errors.Is(err, test.after) {
+					t.Errorf("the same number of other units: %v, want %v", err, test.after)
+				}
+			})
+		})
+	}
+}

@@ -26,8 +26,24 @@ var (
 
 // ErrKeyReused: a settlement has the key of one that has another amount, so
 // it is not booked (SE-55). It is what [Handler.HandleMoney] gives a plugin
-// that uses a key twice.
+// that uses a key twice, in a [KeyReusedError].
 var ErrKeyReused = errors.New("plugin: the key is that of a settlement of another amount")
+
+// KeyReusedError is the ErrKeyReused that says what the key stands for: that
+// much is booked under it, durably, and whoever brings the rest of another
+// amount under another key is credited with all of it, once.
+type KeyReusedError struct {
+	// First is the settlement that was booked.
+	First Money
+}
+
+// Error says what the key stands for.
+func (e *KeyReusedError) Error() string {
+	return ErrKeyReused.Error() + ": first it was " + e.First.String()
+}
+
+// Unwrap gives ErrKeyReused.
+func (e *KeyReusedError) Unwrap() error { return ErrKeyReused }
 
 // notSent is an error of its own that errors.Is also finds to be ErrNotSent.
 type notSent struct{ text string }

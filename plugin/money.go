@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"strconv"
 	"strings"
@@ -55,6 +56,22 @@ func NewMoney(key string, amount *big.Int, scale uint8, unit ilp.Asset) (Money, 
 		return Money{}, fmt.Errorf("plugin: a settlement at scale %d, in units of %v: it has more than 64 bits of them: it must come in parts", scale, unit)
 	}
 	return Money{Amount: whole.Uint64(), Fraction: rest.Uint64(), Key: key}, nil
+}
+
+// Quantity gives m, which is counted in unit, as an amount times 10^-scale of
+// the currency, exactly and at the smallest scale from that of unit on:
+// [NewMoney] makes m of it again. An error says that no scale is large enough.
+func (m Money) Quantity(unit ilp.Asset) (amount *big.Int, scale uint8, err error) {
+	places, fraction := 18, m.Fraction
+	for ; places > 0 && fraction%10 == 0; places-- {
+		fraction /= 10
+	}
+	if int(unit.Scale)+places > math.MaxUint8 {
+		return nil, 0, fmt.Errorf("plugin: %v, in units of %v, needs a scale of %d: there is none above %d", m, unit, int(unit.Scale)+places, math.MaxUint8)
+	}
+	amount = new(big.Int).SetUint64(m.Amount)
+	amount.Mul(amount, powerOfTen(places))
+	return amount.Add(amount, new(big.Int).SetUint64(fraction)), unit.Scale + uint8(places), nil
 }
 
 // toFractions gives amount times 10^shift units as fractions.

@@ -2,6 +2,8 @@ package plugin_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"math/big"
 	"os"
@@ -136,4 +138,49 @@ func FuzzNewMoney(f *testing.F) {
 			t.Errorf("%v at scale %d is %+v at scale %d", n, scale, m, unit)
 		}
 	})
+}
+
+// What is written of a settlement is what NewMoney reads, digit by digit.
+func TestMoneyQuantity(t *testing.T) {
+	for _, test := range []struct {
+		money  plugin.Money
+		unit   uint8
+		amount string
+		scale  uint8
+	}{
+		{plugin.Money{}, 9, "0", 9},
+		{plugin.Money{Amount: 7}, 0, "7", 0},
+		{plugin.Money{Amount: 700}, 255, "700", 255},
+		{plugin.Money{Amount: 7, Fraction: 250_000_000_000_000_000}, 9, "725", 11},
+		{plugin.Money{Fraction: 1}, 237, "1", 255},
+		{plugin.Money{Fraction: 100}, 239, "1", 255},
+		{plugin.Money{Amount: math.MaxUint64, Fraction: plugin.FractionsPerUnit - 1}, 2, "18446744073709551615999999999999999999", 20},
+	} {
+		test.money.Key = "k"
+		unit := ilp.Asset{Code: "USD", Scale: test.unit}
+		amount, scale, err := test.money.Quantity(unit)
+		if err != nil || amount.String() != test.amount || scale != test.scale {
+			t.Errorf("%v in %v: %v at scale %d, %v; want %s at %d", test.money, unit, amount, scale, err, test.amount, test.scale)
+			continue
+		}
+		if again, err := plugin.NewMoney("k", amount, scale, unit); err != nil || again != test.money {
+			t.Errorf("%v in %v comes back as %v, %v", test.money, unit, again, err)
+		}
+	}
+	if _, _, err := (plugin.Money{Fraction: 1, Key: "k"}).Quantity(ilp.Asset{Code: "USD", Scale: 238}); err == nil || !strings.Contains(err.Error(), "a scale of 256") {
+		t.Errorf("a scale of 256: %v", err)
+	}
+}
+
+// SE-55: whoever is told that a key was used before can go on from what it
+// stands for.
+func TestKeyReusedError(t *testing.T) {
+	first := plugin.Money{Amount: 7, Key: "k"}
+	err := fmt.Errorf("ledger: %w", &plugin.KeyReusedError{First: first})
+	if found, ok := errors.AsType[*plugin.KeyReusedError](err); !ok || found.First != first || !errors.Is(err, plugin.ErrKeyReused) {
+		t.Errorf("%v is %v, want ErrKeyReused with %v", err, found, first)
+	}
+	if want := `ledger: plugin: the key is that of a settlement of another amount: first it was 7 under "k"`; err.Error() != want {
+		t.Errorf("it says %q, want %q", err, want)
+	}
 }

@@ -56,8 +56,9 @@ type Handler interface {
 	// business of the plugin's or of an engine's behind it any more. After an
 	// error the plugin calls again with the same key and amount until it is;
 	// but one that wraps [ErrKeyReused] says that the key stands for another
-	// amount, which stays. The call may wait for a disk, up to ctx, so it is
-	// not made by the goroutine that reads the link.
+	// amount, which stays, and with a [KeyReusedError] for which. The call may
+	// wait for a disk, up to ctx, so it is not made by the goroutine that reads
+	// the link.
 	HandleMoney(ctx context.Context, m Money) error
 
 	// HandleState says that the link came up or went down. err says why it

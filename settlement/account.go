@@ -172,6 +172,17 @@ func (a *Account) receive(ctx context.Context, m plugin.Money) error {
 	return h.HandleMoney(ctx, m)
 }
 
+// bookedFirst gives what is booked under the key of a settlement of another
+// amount, if err says that.
+func (a *Account) bookedFirst(err error) (Quantity, bool) {
+	reused, ok := errors.AsType[*plugin.KeyReusedError](err)
+	if !ok {
+		return Quantity{}, false
+	}
+	amount, scale, err := reused.First.Quantity(a.asset)
+	return Quantity{Amount: amount, Scale: scale}, err == nil
+}
+
 const (
 	minBackoff = time.Second
 	maxBackoff = 15 * time.Minute // RFC 38 allows an hour (SE-52)

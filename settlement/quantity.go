@@ -52,9 +52,9 @@ func (q Quantity) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads a quantity, and refuses whatever is not exactly one: an
-// amount that is no string of decimal digits, a scale that is no whole number
-// up to 255, and one without the other. Fields that it does not know do no
-// harm.
+// amount that is no string of decimal digits, or begins with a zero that is not
+// all of it, a scale that is no whole number up to 255, and one without the
+// other. Fields that it does not know do no harm.
 func (q *Quantity) UnmarshalJSON(text []byte) error {
 	var read quantityJSON
 	if err := json.Unmarshal(text, &read); err != nil {
@@ -79,6 +79,9 @@ func parseAmount(digits string) (*big.Int, error) {
 		if c < '0' || c > '9' {
 			return nil, fmt.Errorf("settlement: the amount %.40q must have decimal digits alone", digits)
 		}
+	}
+	if len(digits) > 1 && digits[0] == '0' { // octal, to somebody
+		return nil, fmt.Errorf("settlement: the amount %.40q must not begin with a zero", digits)
 	}
 	amount, _ := new(big.Int).SetString(digits, 10)
 	return amount, nil

@@ -61,7 +61,7 @@ func TestQuantityVectors(t *testing.T) {
 
 func TestQuantityRefuses(t *testing.T) {
 	for _, text := range []string{`null`, `{"amount":null,"scale":2}`, `{"amount":"1","scale":null}`, `{"amount":"+1","scale":2}`, `{"amount":"1_0","scale":2}`,
-		`{"amount":"٣","scale":2}`, `{"amount":"1","scale":1e1}`, `{"amount":"` + strings.Repeat("0", 513) + `","scale":2}`} {
+		`{"amount":"٣","scale":2}`, `{"amount":"1","scale":1e1}`, `{"amount":"00","scale":2}`, `{"amount":"017","scale":2}`, `{"amount":"` + strings.Repeat("0", 513) + `","scale":2}`} {
 		q := settlement.Quantity{Amount: big.NewInt(3), Scale: 4}
 		if err := q.UnmarshalJSON([]byte(text)); err == nil || q.Amount.Int64() != 3 || q.Scale != 4 {
 			t.Errorf("%.60s: %v, %v, want an error and no change", text, err, q)
@@ -73,8 +73,12 @@ func TestQuantityRefuses(t *testing.T) {
 		}
 	}
 	q := settlement.Quantity{}
-	if err := json.Unmarshal([]byte(`{"amount":"`+strings.Repeat("0", 510)+`17","scale":2,"currency":"USD"}`), &q); err != nil || q.Amount.Int64() != 17 {
-		t.Errorf("zeros, and a field of somebody else: %v, %v", q, err)
+	if err := json.Unmarshal([]byte(`{"amount":"17","scale":2,"currency":"USD"}`), &q); err != nil || q.Amount.Int64() != 17 {
+		t.Errorf("a field of somebody else: %v, %v", q, err)
+	}
+	long := strings.Repeat("9", 512)
+	if err := json.Unmarshal([]byte(`{"amount":"`+long+`","scale":2}`), &q); err != nil || q.Amount.String() != long {
+		t.Errorf("as many digits as there may be: %v, %v", q, err)
 	}
 }
 

@@ -36,10 +36,20 @@ const (
 // on ilp-settlement-core take one for a no, and bring the amount once more
 // under another key.
 //
+// The answer to a key that stands for another amount is 409, whose body is the
+// quantity that is booked under it. Those engines bring what that leaves of the
+// amount under another key: all of it is credited, once. An engine that does
+// not read the body asks again for ever, and nothing is credited by mistake.
+//
 // The answer to a message is 201 with the reply; 502 if the peer rejected it or
 // its answer was lost, 503 if it was not sent, and 504 if there was none in
 // time.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if len(r.TransferEncoding) > 0 {
+		// Proxies and servers have disagreed on where such requests end: what
+		// follows on this connection may be nobody's.
+		w.Header().Set("Connection", "close")
+	}
 	if err := e.guard.check(r); err != nil {
 		e.refuse(w, r, err)
 		return
@@ -128,28 +138,29 @@ func (e *Engine) serveSettlement(w http.ResponseWriter, r *http.Request, a *Acco
 		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	switch err := a.receive(r.Context(), m); {
+	err = a.receive(r.Context(), m)
+	first, reused := a.bookedFirst(err)
+	switch {
 	case err == nil:
-		answerQuantity(w, q)
-	case errors.Is(err, plugin.ErrKeyReused):
+		answerQuantity(w, http.StatusCreated, q)
+	case reused:
 		e.log.Error("a settlement has the key of another one", slog.String("account", a.id), slog.Any("error", err))
-		fail(w, http.StatusConflict, "the key is that of a settlement of another amount")
-	default:
+		answerQuantity(w, http.StatusConflict, first)
+	default: // also that a key was used before, and nobody says for what
 		a.unbooked.warn(e.log, "a settlement is not known to be booked, and not answered", slog.String("account", a.id),
 			slog.String("money", m.String()), slog.Any("error", err))
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// answerQuantity says that all of q is booked.
-func answerQuantity(w http.ResponseWriter, q Quantity) {
+// answerQuantity says that q is booked under the key of a request.
+func answerQuantity(w http.ResponseWriter, status int, q Quantity) {
 	text, err := json.Marshal(q)
 	if err != nil {
-		fail(w, http.StatusInternalServerError, "internal error")
-		return
+		panic(http.ErrAbortHandler) // a quantity without amount
 	}
 	w.Header().Set("Content-Type", contentJSON)
-	w.WriteHeader(http.StatusCreated)
+	w.WriteHeader(status)
 	_, _ = w.Write(text)
 }
 

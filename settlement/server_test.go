@@ -64,7 +64,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"beyond 64 bits":            {amount(`"18446744073709551616"`), 400},
 		"beyond 64 bits, in units":  {settled("k", `{"amount":"18446744074","scale":0}`), 400},
 		"finer than is kept":        {settled("k", `{"amount":"1","scale":28}`), 400},
-		"too many digits":           {amount(`"` + strings.Repeat("0", 513) + `"`), 400},
+		"too many digits":           {amount(`"` + strings.Repeat("9", 513) + `"`), 400},
 		"a scale of 256":            {settled("k", `{"amount":"1","scale":256}`), 400},
 		"no scale":                  {settled("k", `{"amount":"1"}`), 400},
 		"no amount":                 {settled("k", `{"scale":1}`), 400},
@@ -143,7 +143,7 @@ func (b *books) book(m plugin.Money) error {
 	defer b.mu.Unlock()
 	if first, again := b.booked[m.Key]; again {
 		if first != m {
-			return fmt.Errorf("account: %w", plugin.ErrKeyReused)
+			return fmt.Errorf("account: %w", &plugin.KeyReusedError{First: first})
 		}
 		return nil
 	}
@@ -156,7 +156,8 @@ func (b *books) book(m plugin.Money) error {
 }
 
 // SE-53, SE-55: a repetition is answered as the first was; another amount
-// under the key is refused, and the same one in other words is the same.
+// under the key is refused with what the key stands for, and the same one in
+// other words is the same.
 func TestRepetitions(t *testing.T) {
 	f := join(t, newEngine(t, answers(201)))
 	b := &books{}
@@ -164,22 +165,39 @@ func TestRepetitions(t *testing.T) {
 	for _, test := range []struct {
 		key, body string
 		want      int
+		answer    string // empty: the body
 	}{
-		{"a", `{"amount":"7","scale":9}`, 201},
-		{"a", `{"amount":"7","scale":9}`, 201},
-		{"a", `{"amount":"70","scale":10}`, 201},
-		{"a", `{"amount":"8","scale":9}`, 409},
-		{"a", `{"amount":"7","scale":8}`, 409},
-		{"a", `{"amount":"71","scale":10}`, 409},
-		{"b", `{"amount":"7","scale":9}`, 201},
-		{"a", `{"amount":"7","scale":9}`, 201},
+		{"a", `{"amount":"7","scale":9}`, 201, ""},
+		{"a", `{"amount":"7","scale":9}`, 201, ""},
+		{"a", `{"amount":"70","scale":10}`, 201, ""},
+		{"a", `{"amount":"8","scale":9}`, 409, `{"amount":"7","scale":9}`},
+		{"a", `{"amount":"7","scale":8}`, 409, `{"amount":"7","scale":9}`},
+		{"a", `{"amount":"71","scale":10}`, 409, `{"amount":"7","scale":9}`},
+		{"a", `{"amount":"0","scale":0}`, 409, `{"amount":"7","scale":9}`},
+		{"b", `{"amount":"725","scale":11}`, 201, ""},
+		{"b", `{"amount":"726","scale":11}`, 409, `{"amount":"725","scale":11}`},
+		{"a", `{"amount":"7","scale":9}`, 201, ""},
 	} {
-		if status, body, _ := f.does(settled(test.key, test.body)); status != test.want || status == 201 && body != test.body {
-			t.Errorf("%s under %s: %d %s, want %d", test.body, test.key, status, body, test.want)
+		if test.answer == "" {
+			test.answer = test.body
+		}
+		status, body, header := f.does(settled(test.key, test.body))
+		if status != test.want || body != test.answer || header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s under %s: %d %s, want %d %s", test.body, test.key, status, body, test.want, test.answer)
 		}
 	}
 	if b.sum != 14 {
 		t.Errorf("%d is booked, want 14", b.sum)
+	}
+}
+
+// An engine that heard no more than that the amount is not booked would bring
+// all of it again, under another key.
+func TestReusedKeyOfUnknownAmount(t *testing.T) {
+	f := join(t, newEngine(t, answers(201)))
+	f.connector.Book = func(plugin.Money) error { return fmt.Errorf("a ledger of somebody's: %w", plugin.ErrKeyReused) }
+	if status, body, _ := f.does(settled("k", `{"amount":"1","scale":9}`)); status != aborted {
+		t.Errorf("%d %s, want no answer", status, body)
 	}
 }
 

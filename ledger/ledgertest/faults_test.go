@@ -61,6 +61,8 @@ const (
 	keysOfFirstUse     fault = "a key is known for a day since it was first used"
 	keysOfGoodUse      fault = "a key is known for a day since it was last used with its amount"
 	keysAlone          fault = "a key is all that is looked at"
+	saysReusedAlone    fault = "who uses a key twice is not told what it stands for"
+	saysLast           fault = "who uses a key twice is told its own amount"
 	dropsFractions     fault = "fractions that are received are dropped"
 	roundsFractions    fault = "fractions that are received are rounded up"
 	fractionsTwice     fault = "fractions are received again with each call"
@@ -162,6 +164,8 @@ var seen = []struct {
 	{keysOfFirstUse, []string{"ReceiveForADay"}},
 	{keysOfGoodUse, []string{"ReceiveForADay"}},
 	{keysAlone, []string{"ReceiveOther"}},
+	{saysReusedAlone, []string{"ReceiveOther"}},
+	{saysLast, []string{"ReceiveOther"}},
 	{dropsFractions, []string{"ReceiveFractions"}},
 	{roundsFractions, []string{"ReceiveFractions"}},
 	{fractionsTwice, []string{"ReceiveFractions"}},

@@ -47,8 +47,14 @@ func (b *naiveBook) Receive(_ context.Context, m plugin.Money) error {
 		first.used = time.Now()
 	}
 	known[key] = first
-	if reused && b.l.fault != keysAlone {
+	switch {
+	case !reused || b.l.fault == keysAlone:
+	case b.l.fault == saysReusedAlone:
 		return plugin.ErrKeyReused
+	case b.l.fault == saysLast:
+		return &plugin.KeyReusedError{First: m}
+	default:
+		return &plugin.KeyReusedError{First: first.money}
 	}
 	if again && b.l.fault == fractionsTwice {
 		m.Amount = 0

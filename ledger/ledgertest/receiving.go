@@ -96,8 +96,9 @@ func checkReceiveOther(s *suite) error {
 	}
 	for _, other := range []plugin.Money{{Amount: 11, Fraction: 5}, {Amount: 10, Fraction: 4}, {Amount: 10}, {}, {Amount: math.MaxUint64}} {
 		other.Key = "k"
-		if err := b.receiveMoney(other); !errors.Is(err, plugin.ErrKeyReused) {
-			return fmt.Errorf("receiving %v, after %v, gives %v, want ErrKeyReused", other, first, err)
+		err := b.receiveMoney(other)
+		if reused, ok := errors.AsType[*plugin.KeyReusedError](err); !ok || reused.First != first || !errors.Is(err, plugin.ErrKeyReused) {
+			return fmt.Errorf("receiving %v, after %v, gives %v, want a KeyReusedError with the first", other, first, err)
 		}
 		if err := errors.Join(b.wantReceived(10, 5), b.receiveMoney(first), b.wantReceived(10, 5)); err != nil {
 			return fmt.Errorf("after %v was refused because of its key: %w", other, err)
