@@ -37,8 +37,8 @@ type Sent struct {
 //
 //   - No error: it was fulfilled, by a fulfillment that fits its condition, and
 //     that is booked and durable.
-//   - An error that is a *ilp.Reject: nothing was paid. It names who has refused
-//     the packet, and why: a connector that takes no packets any more answers
+//   - An error that is a *ilp.Reject, whatever it wraps: nothing was paid, by
+//     our books. It names who has refused the packet, and why: a connector that takes no packets any more answers
 //     T03, one that has no way to the destination F02, and R00 says that it
 //     expired. An address of our own, or below it where no child is, is F02,
 //     too, but for a ping.

@@ -162,6 +162,7 @@ func (h *Handler) endpoints() []endpoint {
 		{"GET", "/explain", reader, h.explain, nil},
 		{"POST", "/ping", operator, h.ping, nil},
 		{"POST", "/trace", operator, h.trace, nil},
+		{"POST", "/send", operator, h.send, nil},
 		{"GET", "/packets", reader, h.packets, nil},
 		{"GET", "/packets/live", reader, nil, h.livePackets},
 		{"GET", "/events", reader, nil, h.events},
