@@ -211,7 +211,7 @@ func (c *Client) Trace(ctx context.Context, address string) (TraceResult, error)
 // Send sends a packet of the connector's own, and waits for what becomes of it.
 // Doing it again pays again. Where ctx ends, or the connector is lost
 // meanwhile, the packet may yet be fulfilled until it expires: the log of the
-// connector has the outcome, and its packet log the packet.
+// connector has the outcome.
 func (c *Client) Send(ctx context.Context, r SendRequest) (SendResult, error) {
 	return send[SendResult](ctx, c, http.MethodPost, r, "send")
 }
