@@ -33,7 +33,6 @@ type flight struct {
 	c           *Connector
 	source      *link
 	destination *link // nil until the core has chosen
-	responder   plugin.Responder
 
 	in, out middleware.Packet
 
@@ -70,7 +69,7 @@ func flightState(generation, where uint64) uint64 { return generation<<flightBit
 
 func (c *Connector) newFlight(source *link, r plugin.Responder) *flight {
 	f := c.flights.Get().(*flight)
-	f.source, f.responder = source, r
+	f.source, f.in.Responder = source, r
 	f.users.Store(1)
 	now := c.now()
 	f.in.Source, f.in.Received = &source.account, now
@@ -102,7 +101,7 @@ func (f *flight) Done(ctx context.Context, p *middleware.Packet, reply ilp.Reply
 		}
 		return
 	}
-	f.responder.Reply(ctx, reply)
+	f.in.Responder.Reply(ctx, reply)
 	f.source.leave()
 	f.release()
 }
@@ -124,7 +123,7 @@ func (f *flight) release() {
 		return
 	}
 	generation := f.state.Load()>>flightBits + 1
-	f.source, f.destination, f.responder = nil, nil, plugin.Responder{}
+	f.source, f.destination = nil, nil
 	f.in.Reset()
 	f.out.Reset()
 	f.fulfill, f.reject = ilp.Fulfill{}, ilp.Reject{}

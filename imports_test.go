@@ -44,11 +44,11 @@ var houseRules = []struct {
 	{"plugin/plugintest", []string{"oer", "ilp", "plugin"}},
 	{"backend/backendtest", []string{"ilp", "backend"}},
 	{"store/storetest", []string{"store"}},
-	{"ledger/ledgertest", []string{"plugin", "store", "account", "ledger"}},
+	{"ledger/ledgertest", []string{"ilp", "plugin", "store", "account", "ledger"}},
 	{"middleware/middlewaretest", []string{"oer", "ilp", "plugin", "account", "ledger", "middleware", "store", "store/memstore"}},
 
 	// Drivers know their contract and never one another, nor the connector.
-	{"plugin/ilphttp", []string{"ilp", "plugin", "ildcp"}},
+	{"plugin/ilphttp", []string{"ilp", "plugin", "ildcp", "internal/clientcert", "internal/idleconns", "internal/replay"}},
 	// Miniaccounts is a small connector of its own: its users have limits, and
 	// books, as accounts have.
 	{"plugin/miniaccounts", []string{"ilp", "plugin", "store", "account", "ledger", "middleware", "ildcp", "internal/btplink"}},
@@ -65,9 +65,15 @@ var houseRules = []struct {
 	{"internal/testenv", nil},
 	{"internal/testengine", nil},
 	{"internal/testserver", []string{"internal/testenv"}},
+	{"internal/teststore", []string{"store"}},
+	{"internal/vectors", nil},
+	{"internal/replay", nil},
+	{"internal/clientcert", nil},
 	{"internal/groupcommit", []string{"store"}},
-	{"internal/killtest", nil}, // tests alone
-	{"internal/wsconn", nil},
+	{"internal/killtest", nil},    // tests alone
+	{"internal/hostiletest", nil}, // tests alone
+	{"internal/wsconn", []string{"internal/replay"}},
+	{"internal/idleconns", nil},
 	{"internal/ratefeed", []string{"ilp", "backend"}},
 	{"internal/btplink", []string{"oer", "ilp", "plugin", "internal/wsconn"}},
 

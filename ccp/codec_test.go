@@ -12,6 +12,7 @@ import (
 
 	"github.com/interledger-go/connector/ccp"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/vectors"
 	"github.com/interledger-go/connector/oer"
 )
 
@@ -49,13 +50,13 @@ func secret(t testing.TB) []byte {
 // The reference's bytes of a Control and an Update with everything in them.
 func TestReferenceBytes(t *testing.T) {
 	control := ccp.Control{Mode: ccp.Sync, Epoch: 32, Features: []string{"foo", "bar"},
-		TableID: ccp.TableID(fromHex(t, "70d1a134a0df4f47964f6e19e2ab379f"))}
+		TableID: ccp.TableID(vectors.Hex(t, "70d1a134a0df4f47964f6e19e2ab379f"))}
 	got, err := control.AppendBinary([]byte("x"))
-	if want := append([]byte("x"), fromHex(t, "0170d1a134a0df4f47964f6e19e2ab379f00000020010203666f6f03626172")...); err != nil || !bytes.Equal(got, want) {
+	if want := append([]byte("x"), vectors.Hex(t, "0170d1a134a0df4f47964f6e19e2ab379f00000020010203666f6f03626172")...); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("the control is %x, %v, want %x", got, err, want)
 	}
 	update := ccp.Update{
-		TableID:      ccp.TableID(fromHex(t, "3b069822a7544e448a600f9f7084144d")),
+		TableID:      ccp.TableID(vectors.Hex(t, "3b069822a7544e448a600f9f7084144d")),
 		CurrentEpoch: 5, ToEpoch: 5, HoldDown: ccp.DefaultHoldDown, Speaker: addr("test.connie"),
 		NewRoutes: []*ccp.Route{{
 			Prefix: "test.p", Path: path("test.connie", "test.x"), Auth: ccp.Auth(bytes.Repeat([]byte{0xaa}, 32)),
@@ -64,7 +65,7 @@ func TestReferenceBytes(t *testing.T) {
 		WithdrawnRoutes: []string{"test.w"},
 	}
 	got, err = update.AppendBinary(nil)
-	want := fromHex(t, "3b069822a7544e448a600f9f7084144d0000000500000000000000050000afc80b746573742e636f6e6e6965"+
+	want := vectors.Hex(t, "3b069822a7544e448a600f9f7084144d0000000500000000000000050000afc80b746573742e636f6e6e6965"+
 		"010106746573742e7001020b746573742e636f6e6e696506746573742e78"+strings.Repeat("aa", 32)+"0101d00007026869010106746573742e77")
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("the update is\n%x, %v, want\n%x", got, err, want)
@@ -217,7 +218,7 @@ func TestParseRejects(t *testing.T) {
 		name   string
 		change func(p *ilp.Prepare)
 		code   ilp.Code
-		suffix string // after the name of the message, or the whole text
+		suffix string // after the name of the message, or the whole vectors.Text
 	}{
 		{"expired", func(p *ilp.Prepare) { p.ExpiresAt = now.Add(-1) }, ilp.F00BadRequest, "CCP %s request packet is expired."},
 		{"condition", func(p *ilp.Prepare) { p.Condition = ilp.Condition{} }, ilp.F01InvalidPacket, "condition must be peer protocol condition."},
@@ -281,7 +282,7 @@ func TestOutcomeOf(t *testing.T) {
 }
 
 func TestTableIDString(t *testing.T) {
-	id := ccp.TableID(fromHex(t, "3b069822a7544e448a600f9f7084144d"))
+	id := ccp.TableID(vectors.Hex(t, "3b069822a7544e448a600f9f7084144d"))
 	if id.String() != "3b069822-a754-4e44-8a60-0f9f7084144d" {
 		t.Error(id)
 	}
@@ -290,10 +291,10 @@ func TestTableIDString(t *testing.T) {
 func FuzzControl(f *testing.F) {
 	v := load(f)
 	for _, c := range v.Control {
-		f.Add([]byte(c.Payload))
+		f.Add(c.Payload.Bytes(f))
 	}
 	for _, m := range v.Malformed {
-		f.Add(fromHex(f, m.Hex))
+		f.Add(vectors.Hex(f, m.Hex))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		kept := bytes.Clone(data)
@@ -316,10 +317,10 @@ func FuzzControl(f *testing.F) {
 func FuzzUpdate(f *testing.F) {
 	v := load(f)
 	for _, u := range v.Update {
-		f.Add([]byte(u.Payload))
+		f.Add(u.Payload.Bytes(f))
 	}
 	for _, m := range v.Malformed {
-		f.Add(fromHex(f, m.Hex))
+		f.Add(vectors.Hex(f, m.Hex))
 	}
 	f.Add(raw("test.s", [][]string{{"test.a", "nonsense"}, {"test.b", "test.s"}, {"test.c", "test.s"}}, "test.d", ""))
 	f.Fuzz(func(t *testing.T, data []byte) {

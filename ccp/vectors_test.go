@@ -3,18 +3,17 @@ package ccp_test
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/interledger-go/connector/ccp"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/vectors"
 )
 
-// vectors is testdata/ccp.json.
-type vectors struct {
+// vectorFile is testdata/ccp.json.
+type vectorFile struct {
 	Meta struct {
 		Clock              time.Time
 		ControlDestination string `json:"control_destination"`
@@ -23,13 +22,13 @@ type vectors struct {
 	Control []struct {
 		ID, Name        string
 		Fields          controlFields
-		Payload, Packet octets
+		Payload, Packet vectors.Wire
 	}
 	Update []struct {
 		ID, Name        string
 		Fields          updateFields
 		RequestedProps  [][]propFields `json:"requested_props"`
-		Payload, Packet octets
+		Payload, Packet vectors.Wire
 	}
 	Response []struct {
 		ID, Name, Hex, RFC string
@@ -51,14 +50,14 @@ type updateFields struct {
 	CurrentEpochIndex, FromEpochIndex uint32
 	ToEpochIndex                      uint32
 	HoldDownTime                      int64
-	Speaker                           text
+	Speaker                           vectors.Text
 	NewRoutes                         []routeFields
 	WithdrawnRoutes                   []string
 }
 
 type routeFields struct {
-	Prefix text
-	Path   []text
+	Prefix vectors.Text
+	Path   []vectors.Text
 	Auth   string
 	Props  []propFields
 }
@@ -69,27 +68,6 @@ type propFields struct {
 	Value                                       struct{ Hex, UTF8 string }
 }
 
-// octets are bytes, of which long ones are written as repetitions.
-type octets []byte
-
-func (o *octets) UnmarshalJSON(b []byte) error {
-	var record struct {
-		Hex string
-		RLE [][2]any `json:"hex_rle"`
-	}
-	if err := json.Unmarshal(b, &record); err != nil {
-		return err
-	}
-	var digits strings.Builder
-	digits.WriteString(record.Hex)
-	for _, run := range record.RLE {
-		digits.WriteString(strings.Repeat(run[0].(string), int(run[1].(float64))))
-	}
-	decoded, err := hex.DecodeString(digits.String())
-	*o = decoded
-	return err
-}
-
 // id is a table id, written as the text of a UUID.
 type id ccp.TableID
 
@@ -97,24 +75,6 @@ func (i *id) UnmarshalText(b []byte) error {
 	decoded, err := hex.DecodeString(strings.ReplaceAll(string(b), "-", ""))
 	copy(i[:], decoded)
 	return err
-}
-
-// text is a string, or what a long one is made of.
-type text string
-
-func (s *text) UnmarshalJSON(b []byte) error {
-	if b[0] == '"' {
-		return json.Unmarshal(b, (*string)(s))
-	}
-	var long struct {
-		Fill, Prefix string
-		Len          int
-	}
-	if err := json.Unmarshal(b, &long); err != nil {
-		return err
-	}
-	*s = text(long.Prefix + strings.Repeat(long.Fill, long.Len-len(long.Prefix)))
-	return nil
 }
 
 func (f *controlFields) control() *ccp.Control {
@@ -132,7 +92,7 @@ func (f *updateFields) update(t testing.TB) *ccp.Update {
 		Speaker:  ilp.MustParseAddress(string(f.Speaker)),
 	}
 	for _, r := range f.NewRoutes {
-		route := &ccp.Route{Prefix: string(r.Prefix), Auth: ccp.Auth(fromHex(t, r.Auth)), Props: properties(t, r.Props)}
+		route := &ccp.Route{Prefix: string(r.Prefix), Auth: ccp.Auth(vectors.Hex(t, r.Auth)), Props: properties(t, r.Props)}
 		for _, hop := range r.Path {
 			route.Path = append(route.Path, ilp.MustParseAddress(string(hop)))
 		}
@@ -146,7 +106,7 @@ func properties(t testing.TB, fields []propFields) (props []ccp.Property) {
 	t.Helper()
 	for _, p := range fields {
 		property := ccp.Property{Optional: p.IsOptional, Transitive: p.IsTransitive, Partial: p.IsPartial, UTF8: p.IsUtf8, ID: p.ID}
-		if value := append(fromHex(t, p.Value.Hex), p.Value.UTF8...); len(value) > 0 {
+		if value := append(vectors.Hex(t, p.Value.Hex), p.Value.UTF8...); len(value) > 0 {
 			property.Value = value
 		}
 		props = append(props, property)
@@ -154,29 +114,13 @@ func properties(t testing.TB, fields []propFields) (props []ccp.Property) {
 	return props
 }
 
-func load(t testing.TB) vectors {
+func load(t testing.TB) vectorFile {
 	t.Helper()
-	file, err := os.ReadFile("testdata/ccp.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var v vectors
-	if err := json.Unmarshal(file, &v); err != nil {
-		t.Fatal(err)
-	}
+	v := vectors.Load[vectorFile](t, "testdata/ccp.json")
 	if len(v.Control) == 0 || len(v.Update) == 0 || len(v.Malformed) == 0 || v.Meta.Clock.IsZero() {
 		t.Fatal("the file has no vectors")
 	}
 	return v
-}
-
-func fromHex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // wire encodes a packet.
@@ -207,11 +151,11 @@ func TestControlVectors(t *testing.T) {
 		t.Run(c.ID+" "+c.Name, func(t *testing.T) {
 			want := c.Fields.control()
 			p, err := want.Prepare(v.Meta.Clock.Add(ccp.MessageLifetime))
-			if got := wire(t, p, err); !bytes.Equal(got, c.Packet) {
-				t.Errorf("the packet is\n%x, want\n%x", got, c.Packet)
+			if got := wire(t, p, err); !bytes.Equal(got, c.Packet.Bytes(t)) {
+				t.Errorf("the packet is\n%x, want\n%x", got, c.Packet.Bytes(t))
 			}
 			var in ilp.Prepare
-			if err := in.Decode(bytes.Clone(c.Packet)); err != nil {
+			if err := in.Decode(c.Packet.Bytes(t)); err != nil {
 				t.Fatal(err)
 			}
 			got, err := ccp.ParseControl(&in, v.Meta.Clock)
@@ -219,8 +163,8 @@ func TestControlVectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			equal(t, got, want)
-			if data, err := got.AppendBinary(nil); err != nil || !bytes.Equal(data, c.Payload) {
-				t.Errorf("written again: %x, %v, want %x", data, err, c.Payload)
+			if data, err := got.AppendBinary(nil); err != nil || !bytes.Equal(data, c.Payload.Bytes(t)) {
+				t.Errorf("written again: %x, %v, want %x", data, err, c.Payload.Bytes(t))
 			}
 		})
 	}
@@ -233,11 +177,11 @@ func TestUpdateVectors(t *testing.T) {
 		t.Run(u.ID+" "+u.Name, func(t *testing.T) {
 			want := u.Fields.update(t)
 			p, err := want.Prepare(v.Meta.Clock.Add(ccp.MessageLifetime))
-			if got := wire(t, p, err); !bytes.Equal(got, u.Packet) {
-				t.Errorf("the packet is\n%x, want\n%x", got, u.Packet)
+			if got := wire(t, p, err); !bytes.Equal(got, u.Packet.Bytes(t)) {
+				t.Errorf("the packet is\n%x, want\n%x", got, u.Packet.Bytes(t))
 			}
 			var in ilp.Prepare
-			if err := in.Decode(bytes.Clone(u.Packet)); err != nil {
+			if err := in.Decode(u.Packet.Bytes(t)); err != nil {
 				t.Fatal(err)
 			}
 			got, err := ccp.ParseUpdate(&in, v.Meta.Clock)
@@ -246,15 +190,15 @@ func TestUpdateVectors(t *testing.T) {
 			}
 			clear(in.Data) // nothing of the packet is kept
 			equal(t, got, want)
-			if data, err := got.AppendBinary(nil); err != nil || !bytes.Equal(data, u.Payload) {
-				t.Errorf("written again: %x, %v, want %x", data, err, u.Payload)
+			if data, err := got.AppendBinary(nil); err != nil || !bytes.Equal(data, u.Payload.Bytes(t)) {
+				t.Errorf("written again: %x, %v, want %x", data, err, u.Payload.Bytes(t))
 			}
 			// The writer puts flags in order (CCP-23).
 			for i, props := range u.RequestedProps {
 				want.NewRoutes[i].Props = properties(t, props)
 			}
-			if data, err := want.AppendBinary(nil); err != nil || !bytes.Equal(data, u.Payload) {
-				t.Errorf("as asked for: %x, %v, want %x", data, err, u.Payload)
+			if data, err := want.AppendBinary(nil); err != nil || !bytes.Equal(data, u.Payload.Bytes(t)) {
+				t.Errorf("as asked for: %x, %v, want %x", data, err, u.Payload.Bytes(t))
 			}
 		})
 	}
@@ -264,7 +208,7 @@ func TestUpdateVectors(t *testing.T) {
 func TestResponseVectors(t *testing.T) {
 	for _, r := range load(t).Response {
 		t.Run(r.ID+" "+r.Name, func(t *testing.T) {
-			b := fromHex(t, r.Hex)
+			b := vectors.Hex(t, r.Hex)
 			var fulfill ilp.Fulfill
 			var reject ilp.Reject
 			var outcome ccp.Outcome
@@ -287,7 +231,7 @@ func TestMalformedVectors(t *testing.T) {
 	v := load(t)
 	for _, m := range v.Malformed {
 		t.Run(m.ID+" "+m.Name, func(t *testing.T) {
-			b := fromHex(t, m.Hex)
+			b := vectors.Hex(t, m.Hex)
 			err := decode(m.Kind, m.Scope, b, v.Meta.Clock)
 			switch {
 			case m.RFC == "reject" && err == nil:

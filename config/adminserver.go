@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/interledger-go/connector/internal/idleconns"
 	"github.com/interledger-go/connector/tlsfile"
 )
 
@@ -37,7 +38,8 @@ func (a *Assembly) buildAdmin() error {
 	}
 	s := &adminServer{logger: a.logger, handler: handler, server: &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
+		ConnState: idleconns.New(0, 0).ConnState,
+		ErrorLog:  slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
 	}}
 	if streams, ok := handler.(interface{ Close() }); ok { // they would not end by themselves
 		s.server.RegisterOnShutdown(streams.Close)

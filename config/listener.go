@@ -64,9 +64,11 @@ type listener struct {
 	address string
 	tls     Certificate
 	server  *http.Server
-	mux     atomic.Pointer[http.ServeMux] // of places
-	places  map[string]*place             // by path
-	files   *tlsfile.Files                // nil without TLS
+	direct  *ilphttp.Listener                          // before server
+	mux     atomic.Pointer[http.ServeMux]              // of places
+	packets atomic.Pointer[map[string]*ilphttp.Server] // the places that take packets
+	places  map[string]*place                          // by path
+	files   *tlsfile.Files                             // nil without TLS
 	addr    net.Addr
 	serving sync.WaitGroup
 }
@@ -128,12 +130,11 @@ func (ls *listeners) listen(at Listen) (*listener, error) {
 		return nil, fmt.Errorf("config: cannot listen on %s: %w", at.Address, err)
 	}
 	l.addr = socket.Addr()
+	l.direct = ilphttp.NewListener(socket, l.server, func(path string) (*ilphttp.Server, string) {
+		return (*l.packets.Load())[path], ""
+	})
 	l.serving.Go(func() {
-		serve := func() error { return l.server.Serve(socket) }
-		if l.files != nil {
-			serve = func() error { return l.server.ServeTLS(socket, "", "") }
-		}
-		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+		if err := l.server.Serve(l.direct); !errors.Is(err, http.ErrServerClosed) {
 			ls.logger.Error("a listener has stopped", slog.String("address", l.address), slog.Any("error", err))
 		}
 	})
@@ -143,11 +144,15 @@ func (ls *listeners) listen(at Listen) (*listener, error) {
 
 // route makes the places those that requests are served by.
 func (l *listener) route() {
-	mux := http.NewServeMux()
+	mux, packets := http.NewServeMux(), make(map[string]*ilphttp.Server)
 	for path, p := range l.places {
 		mux.Handle(path, p.handler)
+		if srv, ok := p.handler.(*ilphttp.Server); ok {
+			packets[path] = srv
+		}
 	}
 	l.mux.Store(mux)
+	l.packets.Store(&packets)
 }
 
 // leave takes one user from a place; the last one of an address ends its
@@ -167,8 +172,13 @@ func (ls *listeners) leave(l *listener, path string) {
 	}
 }
 
+// close ends a listener. Its packets have been answered, or their accounts
+// closed.
 func (l *listener) close() {
 	l.server.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), serveTimeout)
+	defer cancel()
+	_ = l.direct.Shutdown(ctx) // connections that do not end in time are closed
 	l.serving.Wait()
 }
 

@@ -35,7 +35,7 @@ type btpOptions struct {
 // btpListener is where the counterparty connects to.
 type btpListener struct {
 	Port   *uint16       `json:"port"`
-	Secret Secret        `json:"secret" config:"required"`
+	Secret Secret        `json:"secret"`
 	WSOpts *listenerSpot `json:"wsOpts"`
 
 	// Ours.
@@ -44,6 +44,7 @@ type btpListener struct {
 	Username string       `json:"username"`
 	TLS      *Certificate `json:"tls"`
 	Sockets  string       `json:"sockets"`
+	clientCertificates
 }
 
 // listenerSpot is what of the options of the ws module has a meaning here.
@@ -145,14 +146,15 @@ func (v *btpOptions) listener(o *DriverOptions) Made[plugin.Plugin] {
 	if !known {
 		o.Fault("listener.sockets", "is %q: it must be replace, newest or round-robin", l.Sockets)
 	}
-	if l.Secret == "" {
-		o.Fault("listener.secret", "is empty: anybody could connect; set a token of 32 random characters")
+	if l.Secret == "" && !l.some() {
+		o.Fault("listener.secret", "is missing: anybody could connect; set a token of 32 random characters, or clientKeys")
 	}
-	if !ok || !known {
+	l.check(o, "listener", l.TLS)
+	if !ok || !known || o.Faulty() {
 		return Made[plugin.Plugin]{}
 	}
 	place.Option, place.TLS, place.Kind = "listener", l.TLS, "BTP, sockets "+sockets
-	place.Claim = claim(l.Username, string(l.Secret))
+	place.Claim = claim(append(l.claims(), l.Username, string(l.Secret))...)
 	made := Made[plugin.Plugin]{Summary: "BTP, listens on " + place.String(), Listen: []Listen{place}}
 	made.Build = func(_ context.Context, p *Parts) (plugin.Plugin, error) {
 		handler, leave, err := p.Listen(place, func() http.Handler {
@@ -161,7 +163,9 @@ func (v *btpOptions) listener(o *DriverOptions) Made[plugin.Plugin] {
 		if err != nil {
 			return nil, err
 		}
-		peer, err := handler.(*btp.Server).Account(btp.Credentials{Username: l.Username, Token: string(l.Secret)})
+		peer, err := handler.(*btp.Server).Account(btp.Credentials{
+			Username: l.Username, Token: string(l.Secret), ClientKeys: l.keys(), ClientSubjects: l.ClientSubjects,
+		})
 		if err != nil {
 			leave()
 			return nil, err

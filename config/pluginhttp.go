@@ -56,6 +56,14 @@ type httpIncoming struct {
 	Path  string                 `json:"path"`
 	TLS   *Certificate           `json:"tls"`
 	Users map[string]httpSecrets `json:"users"`
+	clientCertificates
+}
+
+// credentials gives what requests of the account are known by.
+func (in *httpIncoming) credentials() ilphttp.Credentials {
+	c := in.httpSecrets.credentials()
+	c.ClientKeys, c.ClientSubjects = in.keys(), in.ClientSubjects
+	return c
 }
 
 type httpOutgoing struct {
@@ -173,8 +181,11 @@ func (v *httpOptions) listening(o *DriverOptions, outgoing ilphttp.ClientOptions
 	if !ok {
 		return Made[plugin.Plugin]{}
 	}
+	if in.check(o, "incoming", in.TLS); o.Faulty() {
+		return Made[plugin.Plugin]{}
+	}
 	place.Option, place.TLS, place.Kind = "incoming", in.TLS, "ILP over HTTP"
-	place.Claim = claim(string(in.StaticToken), string(in.jwt()))
+	place.Claim = claim(append(in.claims(), string(in.StaticToken), string(in.jwt()))...)
 	options := ilphttp.AccountOptions{Incoming: in.credentials(), Outgoing: outgoing}
 	if _, err := v.peer(ilphttp.NewServer(ilphttp.ServerOptions{}), options); err != nil {
 		o.Fault("incoming", "%v", err)

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"log/slog"
@@ -13,10 +14,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/interledger-go/connector/config"
+	"github.com/interledger-go/connector/plugin/ilphttp"
 )
 
 // certificate writes a certificate for this machine that is its own authority.
@@ -27,7 +30,7 @@ func certificate(t *testing.T) (certFile, keyFile string) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "peer"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
@@ -62,6 +65,56 @@ func TestLinkOverTLS(t *testing.T) {
 	t.Cleanup(func() { client.Close() })
 	start(t, client)
 	<-connected
+}
+
+// An account without a token is known by the key of its client's certificate,
+// or by its name.
+func TestLinkByClientCertificate(t *testing.T) {
+	certFile, keyFile := certificate(t)
+	files := fmt.Sprintf(`"tls": {"certFile": %q, "keyFile": %q, "authorities": %q}`, certFile, keyFile, certFile)
+	text, err := os.ReadFile(certFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := fmt.Sprintf("%x", ilphttp.KeyFingerprint(leaf))
+	for name, known := range map[string]string{
+		"key":  fmt.Sprintf(`"clientKeys": [%q]`, key),
+		"name": `"clientSubjects": ["CN=peer"]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := build(t, mustLoad(t, accounts(`"plugin": "btp"`, fmt.Sprintf(`"options": {"listener": {"host": "127.0.0.1", "port": 0, %s, %s}}`, known, files))))
+			start(t, server)
+			connected := make(connections, 1)
+			client, err := mustLoad(t, accounts(`"plugin": "btp"`, fmt.Sprintf(`"options": {"server": "btp+wss://%s/", %s}`, server.ListenAddr(anywhere), files))).
+				Build(t.Context(), config.Options{Logger: slog.New(connected)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { client.Close() })
+			start(t, client)
+			<-connected
+		})
+	}
+}
+
+func TestClientCertificatesThatAreNone(t *testing.T) {
+	for option, want := range map[string]string{
+		`"listener": {"port": 7768, "clientKeys": ["00"], "tls": {"certFile": "c", "keyFile": "k", "authorities": "a"}}`:   "64 hexadecimal digits",
+		`"listener": {"port": 7768, "clientSubjects": [""], "tls": {"certFile": "c", "keyFile": "k", "authorities": "a"}}`: "any certificate without a subject",
+		`"listener": {"port": 7768, "clientSubjects": ["CN=a"], "tls": {"certFile": "c", "keyFile": "k"}}`:                 "without authorities",
+		`"listener": {"port": 7768, "clientSubjects": ["CN=a"]}`:                                                           "without authorities",
+		`"listener": {"port": 7768, "tls": {"certFile": "c", "keyFile": "k", "authorities": "a"}}`:                         "listener.secret",
+	} {
+		_, err := load(t, accounts(`"plugin": "btp"`, `"options": {`+option+`}`))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", option, err, want)
+		}
+	}
 }
 
 // connections is a log that tells when a link is up.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/interledger-go/connector/ildcp"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/vectors"
 	"github.com/interledger-go/connector/oer"
 )
 
@@ -45,7 +46,7 @@ func TestCheckRequest(t *testing.T) {
 // Reference test 31.
 func TestResponseOfTheReference(t *testing.T) {
 	r := ildcp.Response{Address: ilp.MustParseAddress("test.connie.mock.test3"), Asset: ilp.Asset{Code: "USD", Scale: 4}}
-	if want := fromHex(t, "16746573742e636f6e6e69652e6d6f636b2e74657374330403555344"); !bytes.Equal(r.Fulfill().Data, want) {
+	if want := vectors.Hex(t, "16746573742e636f6e6e69652e6d6f636b2e74657374330403555344"); !bytes.Equal(r.Fulfill().Data, want) {
 		t.Errorf("the data is %x, want %x", r.Fulfill().Data, want)
 	}
 }
@@ -107,11 +108,11 @@ func TestParseFulfillSharesNothing(t *testing.T) {
 func FuzzParseFulfill(f *testing.F) {
 	v := load(f)
 	for _, r := range v.Response {
-		f.Add(make([]byte, 32), fromHex(f, r.Data))
+		f.Add(make([]byte, 32), vectors.Hex(f, r.Data))
 	}
 	for _, r := range v.Malformed {
 		var fulfill ilp.Fulfill
-		if r.Kind == "response" && fulfill.Decode(fromHex(f, r.Hex)) == nil {
+		if r.Kind == "response" && fulfill.Decode(vectors.Hex(f, r.Hex)) == nil {
 			f.Add(fulfill.Fulfillment[:], fulfill.Data)
 		}
 	}

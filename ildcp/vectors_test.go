@@ -3,19 +3,17 @@ package ildcp_test
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/interledger-go/connector/ildcp"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/vectors"
 )
 
-// vectors is testdata/ildcp.json.
-type vectors struct {
+// vectorFile is testdata/ildcp.json.
+type vectorFile struct {
 	Meta struct {
 		Clock                               time.Time
 		Destination, Condition, Fulfillment string
@@ -30,9 +28,9 @@ type vectors struct {
 	Response []struct {
 		ID, Name, Data, Hex string
 		Fields              struct {
-			ClientAddress text
+			ClientAddress vectors.Text
 			AssetScale    uint8
-			AssetCode     text
+			AssetCode     vectors.Text
 		}
 	}
 	Reject []struct {
@@ -44,47 +42,13 @@ type vectors struct {
 	}
 }
 
-// text is a string, or what a long one is made of.
-type text string
-
-func (s *text) UnmarshalJSON(b []byte) error {
-	if b[0] == '"' {
-		return json.Unmarshal(b, (*string)(s))
-	}
-	var long struct {
-		Fill, Prefix string
-		Len          int
-	}
-	if err := json.Unmarshal(b, &long); err != nil {
-		return err
-	}
-	*s = text(long.Prefix + strings.Repeat(long.Fill, long.Len-len(long.Prefix)))
-	return nil
-}
-
-func load(t testing.TB) vectors {
+func load(t testing.TB) vectorFile {
 	t.Helper()
-	file, err := os.ReadFile("testdata/ildcp.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var v vectors
-	if err := json.Unmarshal(file, &v); err != nil {
-		t.Fatal(err)
-	}
+	v := vectors.Load[vectorFile](t, "testdata/ildcp.json")
 	if len(v.Request) == 0 || len(v.Response) == 0 || len(v.Malformed) == 0 || v.Meta.Clock.IsZero() {
 		t.Fatal("the file has no vectors")
 	}
 	return v
-}
-
-func fromHex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // DCP-01.
@@ -107,9 +71,9 @@ func TestRequestVectors(t *testing.T) {
 	v := load(t)
 	for _, r := range v.Request {
 		t.Run(r.ID+" "+r.Name, func(t *testing.T) {
-			want := fromHex(t, r.Hex)
+			want := vectors.Hex(t, r.Hex)
 			request := ildcp.Request(r.Fields.ExpiresAt)
-			request.Data = fromHex(t, r.Fields.Data)
+			request.Data = vectors.Hex(t, r.Fields.Data)
 			if got, err := request.AppendBinary(nil); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("Request is encoded as\n%x, %v, want\n%x", got, err, want)
 			}
@@ -132,7 +96,7 @@ func TestResponseVectors(t *testing.T) {
 				Address: ilp.MustParseAddress(string(r.Fields.ClientAddress)),
 				Asset:   ilp.Asset{Code: string(r.Fields.AssetCode), Scale: r.Fields.AssetScale},
 			}
-			packet := fromHex(t, r.Hex)
+			packet := vectors.Hex(t, r.Hex)
 			var f ilp.Fulfill
 			if err := f.Decode(packet); err != nil {
 				t.Fatal(err)
@@ -141,7 +105,7 @@ func TestResponseVectors(t *testing.T) {
 				t.Errorf("ParseFulfill = %+v, %v, want %+v", got, err, want)
 			}
 			made := want.Fulfill()
-			if !bytes.Equal(made.Data, fromHex(t, r.Data)) {
+			if !bytes.Equal(made.Data, vectors.Hex(t, r.Data)) {
 				t.Errorf("the data is %x, want %s", made.Data, r.Data)
 			}
 			if got, err := made.AppendBinary(nil); err != nil || !bytes.Equal(got, packet) {
@@ -156,7 +120,7 @@ func TestRejectVectors(t *testing.T) {
 	for _, r := range load(t).Reject {
 		t.Run(r.ID+" "+r.Name, func(t *testing.T) {
 			var reject ilp.Reject
-			if err := reject.Decode(fromHex(t, r.Hex)); err != nil {
+			if err := reject.Decode(vectors.Hex(t, r.Hex)); err != nil {
 				t.Fatal(err)
 			}
 			_, err := fetchFrom(t, func(*ilp.Prepare) ilp.Reply { return &reject })
@@ -179,7 +143,7 @@ func TestMalformedVectors(t *testing.T) {
 	v := load(t)
 	for _, r := range v.Malformed {
 		t.Run(r.ID+" "+r.Name, func(t *testing.T) {
-			packet := fromHex(t, r.Hex)
+			packet := vectors.Hex(t, r.Hex)
 			var err error
 			switch r.Kind {
 			case "request":

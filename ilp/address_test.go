@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/vectors"
 )
 
 // addressVectors is testdata/addresses.json.
@@ -30,10 +31,10 @@ type addressVector struct {
 	Segments                 int
 }
 
-func (v addressVector) text() string { return v.Address + repeated(v.RLE) }
+func (v addressVector) text() string { return v.Address + vectors.Repeated(v.RLE) }
 
 func TestVectorsAddressValid(t *testing.T) { // ADDR-01 to ADDR-05
-	for _, v := range some(t, load[addressVectors](t, "addresses.json").Valid) {
+	for _, v := range vectors.Some(t, vectors.Load[addressVectors](t, "testdata/addresses.json").Valid) {
 		s := v.text()
 		a, err := ilp.ParseAddress(s)
 		if err != nil || a.String() != s || a.IsZero() {
@@ -46,7 +47,7 @@ func TestVectorsAddressValid(t *testing.T) { // ADDR-01 to ADDR-05
 }
 
 func TestVectorsAddressInvalid(t *testing.T) { // ADDR-01 to ADDR-05, ADDR-15
-	for _, v := range some(t, load[addressVectors](t, "addresses.json").Invalid) {
+	for _, v := range vectors.Some(t, vectors.Load[addressVectors](t, "testdata/addresses.json").Invalid) {
 		s := v.text()
 		a, err := ilp.ParseAddress(s)
 		if !errors.Is(err, ilp.ErrInvalidAddress) || !a.IsZero() {
@@ -56,7 +57,7 @@ func TestVectorsAddressInvalid(t *testing.T) { // ADDR-01 to ADDR-05, ADDR-15
 }
 
 func TestVectorsPrefixMatch(t *testing.T) { // ADDR-06, ADDR-10
-	for _, v := range some(t, load[addressVectors](t, "addresses.json").PrefixMatch) {
+	for _, v := range vectors.Some(t, vectors.Load[addressVectors](t, "testdata/addresses.json").PrefixMatch) {
 		if got := ilp.HasPrefix(v.Address, v.Prefix); got != v.Match {
 			t.Errorf("%s: %q has the prefix %q: %v", v.ID, v.Address, v.Prefix, got)
 		}
@@ -70,7 +71,7 @@ func TestVectorsPrefixMatch(t *testing.T) { // ADDR-06, ADDR-10
 }
 
 func TestVectorsLongestPrefix(t *testing.T) { // ADDR-10
-	for _, v := range some(t, load[addressVectors](t, "addresses.json").LongestPrefix) {
+	for _, v := range vectors.Some(t, vectors.Load[addressVectors](t, "testdata/addresses.json").LongestPrefix) {
 		for _, c := range v.Cases {
 			var got *string
 			for _, prefix := range v.Table {

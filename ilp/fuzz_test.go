@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/vectors"
 	"github.com/interledger-go/connector/oer"
 )
 
@@ -15,7 +16,7 @@ import (
 // and of the valid ones those that are small.
 func addPackets(f *testing.F, types ...ilp.Type) {
 	f.Helper()
-	v := load[packetVectors](f, "ilp_packets.json")
+	v := vectors.Load[packetVectors](f, "testdata/ilp_packets.json")
 	add := func(b []byte) {
 		for _, t := range types {
 			if ilp.PacketType(b) == t && len(b) < 2000 {
@@ -24,10 +25,10 @@ func addPackets(f *testing.F, types ...ilp.Type) {
 		}
 	}
 	for _, c := range v.Valid {
-		add(c.bytes(f))
+		add(c.Bytes(f))
 	}
 	for _, c := range v.Malformed {
-		add(c.bytes(f))
+		add(c.Bytes(f))
 	}
 }
 
@@ -192,8 +193,8 @@ func FuzzDecodeReply(f *testing.F) {
 
 // What Rewrite does in place is what decoding, changing and encoding do.
 func FuzzRewrite(f *testing.F) {
-	for _, c := range load[packetVectors](f, "ilp_packets.json").Malformed {
-		if b := c.bytes(f); len(b) < 2000 {
+	for _, c := range vectors.Load[packetVectors](f, "testdata/ilp_packets.json").Malformed {
+		if b := c.Bytes(f); len(b) < 2000 {
 			f.Add(b, uint64(1), int64(1_767_323_045_678))
 		}
 	}
@@ -222,7 +223,7 @@ func FuzzRewrite(f *testing.F) {
 }
 
 func FuzzParseAddress(f *testing.F) {
-	v := load[addressVectors](f, "addresses.json")
+	v := vectors.Load[addressVectors](f, "testdata/addresses.json")
 	for _, c := range append(v.Valid, v.Invalid...) {
 		f.Add(c.text())
 	}
@@ -252,8 +253,8 @@ func FuzzParseAddress(f *testing.F) {
 }
 
 func FuzzAmountTooLargeDecode(f *testing.F) {
-	for _, c := range load[packetVectors](f, "ilp_packets.json").AmountTooLarge {
-		f.Add(c.bytes(f))
+	for _, c := range vectors.Load[packetVectors](f, "testdata/ilp_packets.json").AmountTooLarge {
+		f.Add(c.Bytes(f))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var a ilp.AmountTooLarge

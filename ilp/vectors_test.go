@@ -2,17 +2,12 @@ package ilp_test
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/vectors"
 )
 
 // packetVectors is testdata/ilp_packets.json.
@@ -20,7 +15,7 @@ type packetVectors struct {
 	Valid          []packetVector
 	AmountTooLarge []struct {
 		ID, ReceivedAmount, MaximumAmount string
-		wire
+		vectors.Wire
 	} `json:"amount_too_large_data"`
 	ConditionPairs []struct {
 		ID, Fulfillment, Condition string
@@ -31,7 +26,7 @@ type packetVectors struct {
 	} `json:"in_place_edits"`
 	Malformed []struct {
 		ID, Name, Why, RFC string
-		wire
+		vectors.Wire
 	}
 }
 
@@ -41,102 +36,14 @@ type packetVector struct {
 		Amount             string
 		ExpiresAt          time.Time
 		ExecutionCondition string
-		Destination        text
+		Destination        vectors.Text
 		Fulfillment        string
 		Code               ilp.Code
-		TriggeredBy        text
-		Message            text
-		Data               filled
+		TriggeredBy        vectors.Text
+		Message            vectors.Text
+		Data               vectors.Filled
 	}
-	wire
-}
-
-// wire is encoded bytes: in hexadecimal or, if there are many, as pieces in
-// hexadecimal that are repeated.
-type wire struct {
-	Hex string
-	RLE [][2]any `json:"hex_rle"`
-}
-
-func (w wire) bytes(tb testing.TB) []byte {
-	tb.Helper()
-	return unhex(tb, w.Hex+repeated(w.RLE))
-}
-
-func repeated(pieces [][2]any) string {
-	s := ""
-	for _, piece := range pieces {
-		s += strings.Repeat(piece[0].(string), int(piece[1].(float64)))
-	}
-	return s
-}
-
-// filled is data: in hexadecimal, or one byte that is repeated.
-type filled struct {
-	Hex, Fill string
-	Len       int
-}
-
-func (f filled) bytes(tb testing.TB) []byte {
-	tb.Helper()
-	return unhex(tb, f.Hex+strings.Repeat(f.Fill, f.Len))
-}
-
-// text is a string, or a string that is repeated.
-type text string
-
-func (s *text) UnmarshalJSON(b []byte) error {
-	if b[0] == '"' {
-		return json.Unmarshal(b, (*string)(s))
-	}
-	var f filled
-	if err := json.Unmarshal(b, &f); err != nil {
-		return err
-	}
-	if f.Fill == "" {
-		return fmt.Errorf("text of unknown form: %s", b)
-	}
-	*s = text(strings.Repeat(f.Fill, f.Len))
-	return nil
-}
-
-func unhex(tb testing.TB, s string) []byte {
-	tb.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
-
-func load[T any](tb testing.TB, file string) (v T) {
-	tb.Helper()
-	b, err := os.ReadFile("testdata/" + file)
-	if err == nil {
-		err = json.Unmarshal(b, &v)
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return v
-}
-
-// some fails the test if a part of the vectors is not there.
-func some[T any](t *testing.T, records []T) []T {
-	t.Helper()
-	if len(records) == 0 {
-		t.Fatal("no vectors")
-	}
-	return records
-}
-
-func parseUint(t *testing.T, s string) uint64 {
-	t.Helper()
-	v, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
+	vectors.Wire
 }
 
 // packet is what the three types of packets have in common.
@@ -149,18 +56,18 @@ type packet interface {
 // made gives the packet that v describes.
 func (v packetVector) made(t *testing.T) packet {
 	t.Helper()
-	data := v.Fields.Data.bytes(t)
+	data := v.Fields.Data.Bytes(t)
 	switch v.Type {
 	case "prepare":
 		return &ilp.Prepare{
-			Amount:      parseUint(t, v.Fields.Amount),
+			Amount:      vectors.Uint(t, v.Fields.Amount),
 			ExpiresAt:   v.Fields.ExpiresAt,
-			Condition:   ilp.Condition(unhex(t, v.Fields.ExecutionCondition)),
+			Condition:   ilp.Condition(vectors.Hex(t, v.Fields.ExecutionCondition)),
 			Destination: ilp.MustParseAddress(string(v.Fields.Destination)),
 			Data:        data,
 		}
 	case "fulfill":
-		return &ilp.Fulfill{Fulfillment: ilp.Fulfillment(unhex(t, v.Fields.Fulfillment)), Data: data}
+		return &ilp.Fulfill{Fulfillment: ilp.Fulfillment(vectors.Hex(t, v.Fields.Fulfillment)), Data: data}
 	case "reject":
 		r := &ilp.Reject{Code: v.Fields.Code, Message: string(v.Fields.Message), Data: data}
 		if v.Fields.TriggeredBy != "" {
@@ -211,9 +118,9 @@ func decode(b []byte) (packet, error) {
 }
 
 func TestVectorsValid(t *testing.T) { // ILP4-01 to ILP4-10
-	for _, v := range some(t, load[packetVectors](t, "ilp_packets.json").Valid) {
+	for _, v := range vectors.Some(t, vectors.Load[packetVectors](t, "testdata/ilp_packets.json").Valid) {
 		t.Run(v.ID+" "+v.Name, func(t *testing.T) {
-			b, want := v.bytes(t), v.made(t)
+			b, want := v.Bytes(t), v.made(t)
 			got, err := decode(b)
 			if err != nil {
 				t.Fatal(err)
@@ -243,9 +150,9 @@ var mayAccept = map[string]string{
 }
 
 func TestVectorsMalformed(t *testing.T) {
-	for _, v := range some(t, load[packetVectors](t, "ilp_packets.json").Malformed) {
+	for _, v := range vectors.Some(t, vectors.Load[packetVectors](t, "testdata/ilp_packets.json").Malformed) {
 		t.Run(v.ID+" "+v.Name, func(t *testing.T) {
-			b := v.bytes(t)
+			b := v.Bytes(t)
 			accept := v.RFC == "accept"
 			if _, ok := mayAccept[v.Name]; ok && v.RFC == "may" {
 				accept = true
@@ -278,10 +185,10 @@ func TestVectorsMalformed(t *testing.T) {
 }
 
 func TestVectorsInPlaceEdits(t *testing.T) { // ILP4-04, ILP4-21
-	for _, v := range some(t, load[packetVectors](t, "ilp_packets.json").InPlaceEdits) {
+	for _, v := range vectors.Some(t, vectors.Load[packetVectors](t, "testdata/ilp_packets.json").InPlaceEdits) {
 		t.Run(v.ID, func(t *testing.T) {
-			before, want := unhex(t, v.Before), unhex(t, v.After)
-			amount := parseUint(t, v.NewAmount)
+			before, want := vectors.Hex(t, v.Before), vectors.Hex(t, v.After)
+			amount := vectors.Uint(t, v.NewAmount)
 			var p ilp.Prepare
 			if err := p.Decode(before); err != nil {
 				t.Fatal(err)
@@ -299,8 +206,8 @@ func TestVectorsInPlaceEdits(t *testing.T) { // ILP4-04, ILP4-21
 }
 
 func TestVectorsConditions(t *testing.T) { // ILP4-10
-	for _, v := range some(t, load[packetVectors](t, "ilp_packets.json").ConditionPairs) {
-		f := ilp.Fulfillment(unhex(t, v.Fulfillment))
+	for _, v := range vectors.Some(t, vectors.Load[packetVectors](t, "testdata/ilp_packets.json").ConditionPairs) {
+		f := ilp.Fulfillment(vectors.Hex(t, v.Fulfillment))
 		if got := f.Condition().String(); got != v.Condition {
 			t.Errorf("%s: condition %s, want %s", v.ID, got, v.Condition)
 		}
@@ -308,9 +215,9 @@ func TestVectorsConditions(t *testing.T) { // ILP4-10
 }
 
 func TestVectorsAmountTooLarge(t *testing.T) { // ILP4-52
-	for _, v := range some(t, load[packetVectors](t, "ilp_packets.json").AmountTooLarge) {
-		b := v.bytes(t)
-		want := ilp.AmountTooLarge{Received: parseUint(t, v.ReceivedAmount), Maximum: parseUint(t, v.MaximumAmount)}
+	for _, v := range vectors.Some(t, vectors.Load[packetVectors](t, "testdata/ilp_packets.json").AmountTooLarge) {
+		b := v.Bytes(t)
+		want := ilp.AmountTooLarge{Received: vectors.Uint(t, v.ReceivedAmount), Maximum: vectors.Uint(t, v.MaximumAmount)}
 		var got ilp.AmountTooLarge
 		if err := got.Decode(b); err != nil || got != want {
 			t.Errorf("%s: decoded %v, %v; want %v", v.ID, got, err, want)

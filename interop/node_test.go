@@ -64,6 +64,9 @@ type end struct {
 	relation connector.Relation
 	exchange bool
 	dials    *endpoint // nil: it is dialled
+	// record, if set, is how a program is told of the account, in the place of
+	// all that.
+	record map[string]any
 }
 
 func (e *end) exchanges() bool { return e.exchange || e.relation == connector.Peer }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os/exec"
@@ -127,6 +128,10 @@ func (p *program) environ(options nodeOptions, ends []end, adminPort int) []stri
 // account is the record of an end.
 func (p *program) account(e end) map[string]any {
 	record := map[string]any{"relation": e.relation.String(), "plugin": "ilp-plugin-btp", "assetCode": "USD", "assetScale": 9}
+	if e.record != nil {
+		maps.Copy(record, e.record)
+		return record
+	}
 	if e.relation == connector.Child && e.exchange {
 		record["sendRoutes"], record["receiveRoutes"] = true, true
 	}

@@ -16,6 +16,11 @@ import (
 // fulfilled. A fulfillment goes back to the source when both postings are
 // durable, and not before. An account without limits is booked all the same.
 //
+// A link that keeps books of its own beneath that of its account, a
+// plugin.Poster, is told before the account's posting is made, so that one
+// write has them all. Its own chain may have a Balance, too, which is told by
+// Packet.Post.
+//
 // Its name is "balance".
 func Balance() Middleware { return balance{} }
 
@@ -31,6 +36,7 @@ func (balance) Attach(host Host, a *account.Account) (Stages, error) {
 	_, immediate := book.(ledger.Immediate)
 	s := &balanceStages{book: book, immediate: immediate}
 	s.waits.New = func() any { return &balanceWait{stages: s} }
+	s.postings.New = func() any { return &posting{stages: s} }
 	return Stages{Incoming: (*balanceIncoming)(s), Outgoing: (*balanceOutgoing)(s)}, nil
 }
 
@@ -39,6 +45,7 @@ type balanceStages struct {
 	book      ledger.Book
 	immediate bool // reservations never have to be waited for
 	waits     sync.Pool
+	postings  sync.Pool
 }
 
 type (
@@ -89,26 +96,28 @@ func (s *balanceIncoming) Prepare(ctx context.Context, p *Packet) ilp.Reply {
 
 // Reply posts the amount of a packet that was fulfilled, and lets the
 // fulfillment go on when the posting is durable. The posting of the next hop
-// was made before, so it is durable then too.
+// was made before, so it is durable then too, and so are those of books that
+// are kept beneath this one.
 func (s *balanceIncoming) Reply(ctx context.Context, p *Packet, reply ilp.Reply) ilp.Reply {
 	amount := p.Prepare.Amount
 	if amount == 0 {
 		return reply
 	}
+	if made, ok := p.Value(s).(*posting); ok {
+		return made.reply(p, reply)
+	}
 	if _, fulfilled := reply.(*ilp.Fulfill); !fulfilled {
 		s.book.Release(ledger.Incoming, amount)
 		return reply
 	}
+	p.Responder.Post(ctx)
 	w := (*balanceStages)(s).wait(p.Hold(), ledger.Incoming, reply)
 	err := s.book.Post(ctx, ledger.Incoming, amount, w)
 	if errors.Is(err, ledger.ErrPending) {
 		return Held
 	}
 	(*balanceStages)(s).release(w)
-	if err != nil {
-		return ilp.Internal(err)
-	}
-	return reply
+	return posted(reply, err)
 }
 
 // Prepare reserves on the account that the packet goes to.
@@ -163,9 +172,7 @@ func (w *balanceWait) Done(ctx context.Context, err error) {
 		hold.Pass(ctx)
 	case reply == nil:
 		hold.Answer(ctx, unreserved(side, err))
-	case err == nil:
-		hold.Answer(ctx, reply)
-	default: // posted, but perhaps not for ever: it must not be acted upon
-		hold.Answer(ctx, ilp.Internal(err))
+	default:
+		hold.Answer(ctx, posted(reply, err))
 	}
 }

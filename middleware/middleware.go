@@ -137,6 +137,15 @@ type LateObserver interface {
 	Late(p *Packet, reply ilp.Reply)
 }
 
+// PostingStage is implemented by a Stage that keeps a book and can make its
+// posting before the reply comes back: it is to be durable together with one
+// that is made elsewhere, right after the call. Reply does not make it again,
+// and lets a fulfillment go on when it is durable.
+type PostingStage interface {
+	Stage
+	Post(ctx context.Context, p *Packet)
+}
+
 // MoneyFunc moves a settlement one step on, and returns when it is done. An
 // error means what it means in the contract of plugin.MoneySender, outgoing,
 // or plugin.Handler's HandleMoney, incoming.

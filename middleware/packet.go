@@ -7,6 +7,7 @@ import (
 
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/plugin"
 )
 
 // Packet is one prepare on its way through the stages of one account. A
@@ -42,6 +43,11 @@ type Packet struct {
 	// source, as a mark: a reply that is this very one is relayed, any other
 	// is the connector's own. nil when the connector answers itself.
 	NextHopReply ilp.Reply
+
+	// Responder takes the reply of a packet that a link has brought, when all
+	// stages have seen it. Whoever posts the packet to the book of its source
+	// says so to it before: see [plugin.Poster].
+	Responder plugin.Responder
 
 	// Latency is how long it took until the answer came, if a stage has asked;
 	// otherwise 0. See Took.
@@ -109,6 +115,17 @@ func (p *Packet) Answer(ctx context.Context, reply ilp.Reply) {
 	p.end.Done(ctx, p, reply)
 }
 
+// Post tells the stages that the packet is fulfilled, and that its amount is
+// being posted elsewhere, innermost first. It is called by the Terminal, if at
+// all, after it was given the packet and before it answers.
+func (p *Packet) Post(ctx context.Context) {
+	for i := p.passed - 1; i >= 0; i-- {
+		if s, ok := p.stages[i].(PostingStage); ok {
+			s.Post(ctx, p)
+		}
+	}
+}
+
 // Late tells the stages of an answer that came too late, innermost first.
 // It is called by the Terminal.
 func (p *Packet) Late(reply ilp.Reply) {
@@ -135,7 +152,7 @@ func (p *Packet) Reset() {
 	p.Prepare = ilp.Prepare{}
 	p.Source, p.Destination, p.DestinationAmount = nil, nil, 0
 	p.Received, p.Deadline, p.Latency = time.Time{}, time.Time{}, 0
-	p.NextHopReply = nil
+	p.NextHopReply, p.Responder = nil, plugin.Responder{}
 	p.stages, p.end, p.held = nil, nil, false
 	clear(p.values)
 	p.values = p.values[:0]

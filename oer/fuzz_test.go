@@ -6,23 +6,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/interledger-go/connector/internal/vectors"
 	"github.com/interledger-go/connector/oer"
 )
 
 // What is read in one way or another is written as the bytes it was read
 // from, and a fault is one of three.
 func FuzzReader(f *testing.F) {
-	v := load[vectors](f, "oer.json")
+	v := vectors.Load[vectorFile](f, "testdata/oer.json")
 	for _, list := range [][]integer{v.UintFixed, v.Length, v.VarUint, v.VarInt} {
 		for _, c := range list {
-			f.Add(c.bytes(f))
+			f.Add(c.Bytes(f))
 		}
 	}
 	for _, c := range v.VarOctets {
-		f.Add(c.bytes(f))
+		f.Add(c.Bytes(f))
 	}
 	for _, c := range v.Malformed {
-		f.Add(c.bytes(f))
+		f.Add(c.Bytes(f))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		in := bytes.Clone(b)
@@ -58,7 +59,7 @@ func FuzzReader(f *testing.F) {
 // An accepted timestamp is what package time makes of it, and is written as it
 // was.
 func FuzzParseTimestamp(f *testing.F) {
-	v := load[timestampVectors](f, "timestamps.json")
+	v := vectors.Load[timestampVectors](f, "testdata/timestamps.json")
 	for _, c := range v.Valid {
 		f.Add([]byte(c.Wire))
 	}
@@ -90,7 +91,7 @@ func FuzzParseTimestamp(f *testing.F) {
 
 // An accepted text is written in its canonical form, which means the same.
 func FuzzParseGeneralizedTime(f *testing.F) {
-	for _, c := range load[timestampVectors](f, "timestamps.json").TextInvalid {
+	for _, c := range vectors.Load[timestampVectors](f, "testdata/timestamps.json").TextInvalid {
 		b, err := hex.DecodeString(c.Hex)
 		if err != nil {
 			f.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/interledger-go/connector/internal/vectors"
 	"github.com/interledger-go/connector/oer"
 )
 
@@ -36,14 +37,14 @@ func parseISO(t *testing.T, s string) time.Time {
 }
 
 func TestVectorsTimestamp(t *testing.T) { // OER-30 to OER-37
-	v := load[timestampVectors](t, "timestamps.json")
-	for _, c := range some(t, v.Encode) {
+	v := vectors.Load[timestampVectors](t, "testdata/timestamps.json")
+	for _, c := range vectors.Some(t, v.Encode) {
 		got, err := oer.AppendTimestamp(nil, parseISO(t, c.ISO))
 		if err != nil || string(got) != c.Wire {
 			t.Errorf("wrote %s as %q, %v; want %q", c.ISO, got, err, c.Wire)
 		}
 	}
-	for _, c := range some(t, v.Valid) {
+	for _, c := range vectors.Some(t, v.Valid) {
 		got, err := oer.ParseTimestamp([]byte(c.Wire))
 		if want := parseISO(t, c.ISO); err != nil || !got.Equal(want) {
 			t.Errorf("read %q as %v, %v; want %v", c.Wire, got, err, want)
@@ -52,7 +53,7 @@ func TestVectorsTimestamp(t *testing.T) { // OER-30 to OER-37
 			t.Errorf("read %q in %v, want UTC", c.Wire, got.Location())
 		}
 	}
-	for _, c := range some(t, v.Invalid) {
+	for _, c := range vectors.Some(t, v.Invalid) {
 		got, err := oer.ParseTimestamp([]byte(c.Wire))
 		// The only choice ("may") is about years below 100: they are read as
 		// they stand.
@@ -66,7 +67,7 @@ func TestVectorsTimestamp(t *testing.T) { // OER-30 to OER-37
 }
 
 func TestVectorsGeneralizedTime(t *testing.T) { // OER-44, OER-45
-	for _, c := range some(t, load[timestampVectors](t, "timestamps.json").TextInvalid) {
+	for _, c := range vectors.Some(t, vectors.Load[timestampVectors](t, "testdata/timestamps.json").TextInvalid) {
 		b, err := hex.DecodeString(c.Hex)
 		if err != nil {
 			t.Fatal(err)

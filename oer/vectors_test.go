@@ -4,105 +4,43 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/interledger-go/connector/internal/vectors"
 	"github.com/interledger-go/connector/oer"
 )
 
-// vectors is testdata/oer.json. Integers are decimal strings there.
-type vectors struct {
+// vectorFile is testdata/oer.json. Integers are decimal strings there.
+type vectorFile struct {
 	UintFixed []integer `json:"uint_fixed"`
 	Length    []integer `json:"length_determinant"`
 	VarUint   []integer `json:"var_uint"`
 	VarInt    []integer `json:"var_int"`
 	VarOctets []struct {
 		ID   string
-		Data filled
-		wire
+		Data vectors.Filled
+		vectors.Wire
 	} `json:"var_octets"`
 	SequenceOf []struct {
 		ID      string
 		Element string
 		Value   []any
-		wire
+		vectors.Wire
 	} `json:"sequence_of"`
 	Malformed []struct {
 		ID, Type, Why, RFC string
 		JS                 struct{ Decoded string }
-		wire
+		vectors.Wire
 	}
 }
 
 type integer struct {
 	ID, Type, Value string
-	wire
-}
-
-// wire is encoded bytes: in hexadecimal or, if there are many, as pieces in
-// hexadecimal that are repeated.
-type wire struct {
-	Hex string
-	RLE [][2]any `json:"hex_rle"`
-}
-
-func (w wire) bytes(tb testing.TB) []byte {
-	tb.Helper()
-	text := w.Hex
-	for _, piece := range w.RLE {
-		text += strings.Repeat(piece[0].(string), int(piece[1].(float64)))
-	}
-	b, err := hex.DecodeString(text)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
-
-// filled is data: in hexadecimal, or one byte that is repeated.
-type filled struct {
-	Hex, Fill string
-	Len       int
-}
-
-func (f filled) bytes(tb testing.TB) []byte {
-	tb.Helper()
-	return wire{Hex: f.Hex + strings.Repeat(f.Fill, f.Len)}.bytes(tb)
-}
-
-func load[T any](tb testing.TB, file string) (v T) {
-	tb.Helper()
-	b, err := os.ReadFile("testdata/" + file)
-	if err == nil {
-		err = json.Unmarshal(b, &v)
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return v
-}
-
-// some fails the test if a part of the vectors is not there.
-func some[T any](t *testing.T, records []T) []T {
-	t.Helper()
-	if len(records) == 0 {
-		t.Fatal("no vectors")
-	}
-	return records
-}
-
-func parseUint(t *testing.T, s string) uint64 {
-	t.Helper()
-	v, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
+	vectors.Wire
 }
 
 func parseInt(t *testing.T, s string) int64 {
@@ -126,9 +64,9 @@ func done(t *testing.T, r *oer.Reader) {
 }
 
 func TestVectorsUintFixed(t *testing.T) { // OER-02
-	for _, v := range some(t, load[vectors](t, "oer.json").UintFixed) {
+	for _, v := range vectors.Some(t, vectors.Load[vectorFile](t, "testdata/oer.json").UintFixed) {
 		t.Run(v.ID, func(t *testing.T) {
-			b, want := v.bytes(t), parseUint(t, v.Value)
+			b, want := v.Bytes(t), vectors.Uint(t, v.Value)
 			r := oer.NewReader(b)
 			var got uint64
 			var again []byte
@@ -157,9 +95,9 @@ func TestVectorsUintFixed(t *testing.T) { // OER-02
 }
 
 func TestVectorsLength(t *testing.T) { // OER-06, OER-07
-	for _, v := range some(t, load[vectors](t, "oer.json").Length) {
+	for _, v := range vectors.Some(t, vectors.Load[vectorFile](t, "testdata/oer.json").Length) {
 		t.Run(v.ID, func(t *testing.T) {
-			b, want := v.bytes(t), parseUint(t, v.Value)
+			b, want := v.Bytes(t), vectors.Uint(t, v.Value)
 			r := oer.NewReader(b)
 			got := r.Length()
 			if want > math.MaxInt {
@@ -180,9 +118,9 @@ func TestVectorsLength(t *testing.T) { // OER-06, OER-07
 }
 
 func TestVectorsOctets(t *testing.T) { // OER-12
-	for _, v := range some(t, load[vectors](t, "oer.json").VarOctets) {
+	for _, v := range vectors.Some(t, vectors.Load[vectorFile](t, "testdata/oer.json").VarOctets) {
 		t.Run(v.ID, func(t *testing.T) {
-			b, want := v.bytes(t), v.Data.bytes(t)
+			b, want := v.Bytes(t), v.Data.Bytes(t)
 			r := oer.NewReader(b)
 			got := r.Octets()
 			done(t, &r)
@@ -203,9 +141,9 @@ func TestVectorsOctets(t *testing.T) { // OER-12
 }
 
 func TestVectorsVarUint(t *testing.T) { // OER-13
-	for _, v := range some(t, load[vectors](t, "oer.json").VarUint) {
+	for _, v := range vectors.Some(t, vectors.Load[vectorFile](t, "testdata/oer.json").VarUint) {
 		t.Run(v.ID, func(t *testing.T) {
-			b, want := v.bytes(t), parseUint(t, v.Value)
+			b, want := v.Bytes(t), vectors.Uint(t, v.Value)
 			r := oer.NewReader(b)
 			got := r.Uint()
 			done(t, &r)
@@ -220,9 +158,9 @@ func TestVectorsVarUint(t *testing.T) { // OER-13
 }
 
 func TestVectorsVarInt(t *testing.T) { // OER-15
-	for _, v := range some(t, load[vectors](t, "oer.json").VarInt) {
+	for _, v := range vectors.Some(t, vectors.Load[vectorFile](t, "testdata/oer.json").VarInt) {
 		t.Run(v.ID, func(t *testing.T) {
-			b, want := v.bytes(t), parseInt(t, v.Value)
+			b, want := v.Bytes(t), parseInt(t, v.Value)
 			r := oer.NewReader(b)
 			got := r.Int()
 			done(t, &r)
@@ -237,9 +175,9 @@ func TestVectorsVarInt(t *testing.T) { // OER-15
 }
 
 func TestVectorsSequenceOf(t *testing.T) { // OER-18: a VarUInt count, then the elements
-	for _, v := range some(t, load[vectors](t, "oer.json").SequenceOf) {
+	for _, v := range vectors.Some(t, vectors.Load[vectorFile](t, "testdata/oer.json").SequenceOf) {
 		t.Run(v.ID, func(t *testing.T) {
-			b := v.bytes(t)
+			b := v.Bytes(t)
 			r := oer.NewReader(b)
 			if n := r.Uint(); n != uint64(len(v.Value)) {
 				t.Fatalf("%d elements, want %d", n, len(v.Value))
@@ -279,9 +217,9 @@ var mayAccept = map[string]string{
 }
 
 func TestVectorsMalformed(t *testing.T) {
-	for _, v := range some(t, load[vectors](t, "oer.json").Malformed) {
+	for _, v := range vectors.Some(t, vectors.Load[vectorFile](t, "testdata/oer.json").Malformed) {
 		t.Run(v.ID, func(t *testing.T) {
-			r := oer.NewReader(v.bytes(t))
+			r := oer.NewReader(v.Bytes(t))
 			got := ""
 			switch v.Type {
 			case "UInt8":
@@ -307,7 +245,7 @@ func TestVectorsMalformed(t *testing.T) {
 			if choice, ok := mayAccept[v.ID]; ok && v.RFC == "may" {
 				accept, want = true, choice
 			}
-			if accept && v.Type == "length" && parseUint(t, want) > math.MaxInt {
+			if accept && v.Type == "length" && vectors.Uint(t, want) > math.MaxInt {
 				accept = false // the int of a 32-bit machine
 			}
 			switch {

@@ -28,6 +28,19 @@ type Replier interface {
 	Reply(ctx context.Context, token uint64, reply ilp.Reply, err error)
 }
 
+// Poster is a Replier that keeps books of its own beneath the account's, as a
+// link does that has many users behind one account.
+type Poster interface {
+	Replier
+	// Post says that the prepare of token is fulfilled, and that the account's
+	// posting is made right after the call: what is posted in the call, in the
+	// same ledger, is durable no later than that. Reply comes after it, with
+	// the fulfill, or with an error if it is not known whether the postings
+	// stay. It is called once at most, and not at all where the account has no
+	// book. It must not block.
+	Post(ctx context.Context, token uint64)
+}
+
 // NewResponder makes the responder that answers to with token.
 func NewResponder(to Replier, token uint64) Responder {
 	return Responder{to: to, token: token}
@@ -50,6 +63,14 @@ func (r Responder) Fail(ctx context.Context, err error) {
 		err = ErrUnknownOutcome
 	}
 	r.to.Reply(ctx, r.token, nil, err)
+}
+
+// Post tells a Poster that its prepare is fulfilled and being posted; see
+// there. It does nothing for all others, and for the zero Responder.
+func (r Responder) Post(ctx context.Context) {
+	if p, ok := r.to.(Poster); ok {
+		p.Post(ctx, r.token)
+	}
 }
 
 // ReplyFunc is a Replier for a single prepare: a function that takes its

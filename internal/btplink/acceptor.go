@@ -2,6 +2,7 @@ package btplink
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"maps"
@@ -17,7 +18,8 @@ import (
 )
 
 // DefaultMaxUnauthenticated is how many sockets may be open that have not
-// shown whose they are, unless the server is told otherwise.
+// shown whose they are, unless the server is told otherwise. Past it the one
+// that has been silent for longest is ended.
 const DefaultMaxUnauthenticated = 1000
 
 // AcceptorOptions are the parts of an Acceptor. Authenticate is needed.
@@ -26,7 +28,7 @@ type AcceptorOptions struct {
 	// It runs on the goroutine of the socket, may block while ctx lasts, which
 	// is for AuthTimeout, and must not keep the slices. Of an error the client
 	// is told all: an *Error as it is, others with F00.
-	Authenticate func(ctx context.Context, username, token []byte) (Admission, error)
+	Authenticate func(ctx context.Context, s Shown) (Admission, error)
 	// Leave is called, unless it is nil, once for each Admission that
 	// Authenticate has given, when the socket has ended.
 	Leave func(Admission)
@@ -35,6 +37,12 @@ type AcceptorOptions struct {
 	MaxUnauthenticated int    // 0: DefaultMaxUnauthenticated
 	MaxConnections     int    // sockets, authenticated or not; 0: any number
 	Log                *slog.Logger
+}
+
+// Shown is what a client has shown of who it is.
+type Shown struct {
+	Username, Token []byte
+	TLS             *tls.ConnectionState // nil without TLS
 }
 
 // Admission is what a socket is let in by.
@@ -56,7 +64,7 @@ type Acceptor struct {
 	stopped context.CancelFunc
 
 	mu      sync.Mutex // guards what follows
-	waiting int        // sockets that are not authenticated
+	waiting waiting
 	sockets map[*Socket]struct{}
 
 	serving sync.WaitGroup // the goroutines of the sockets
@@ -67,6 +75,7 @@ var _ http.Handler = (*Acceptor)(nil)
 var (
 	errGoingAway = errors.New("btp: the server is going away")
 	errNotReady  = errors.New("the account is not ready")
+	errGaveWay   = errors.New("btp: gave way to another socket before it had authenticated")
 )
 
 // NewAcceptor makes an Acceptor.
@@ -74,7 +83,7 @@ func NewAcceptor(o AcceptorOptions) *Acceptor {
 	if o.MaxUnauthenticated <= 0 {
 		o.MaxUnauthenticated = DefaultMaxUnauthenticated
 	}
-	a := &Acceptor{options: o, sockets: make(map[*Socket]struct{})}
+	a := &Acceptor{options: o, waiting: waiting{max: o.MaxUnauthenticated}, sockets: make(map[*Socket]struct{})}
 	a.running, a.stopped = context.WithCancel(context.Background())
 	return a
 }
@@ -91,7 +100,7 @@ func (a *Acceptor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s, err := accept(w, r, a.options.Limits)
 	if err != nil {
 		if wsconn.IsUpgrade(r) {
-			a.leave()
+			a.forgo()
 		}
 		return
 	}
@@ -101,31 +110,59 @@ func (a *Acceptor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // enter takes a place among the sockets that are not authenticated.
 func (a *Acceptor) enter() bool {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	most := a.options.MaxConnections
-	if a.running.Err() != nil || a.waiting >= a.options.MaxUnauthenticated || most > 0 && len(a.sockets) >= most {
+	if a.running.Err() != nil || most > 0 && len(a.sockets) >= most {
+		a.mu.Unlock()
 		return false
 	}
-	a.waiting++
-	return true
+	out, ok := a.waiting.enter()
+	a.mu.Unlock()
+	if out != nil {
+		out.conn.Abort(errGaveWay)
+	}
+	return ok
 }
 
-func (a *Acceptor) leave() {
+// forgo gives back a place that no socket was made for.
+func (a *Acceptor) forgo() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.waiting--
+	a.waiting.taken--
+}
+
+// leave gives back the place of a socket.
+func (a *Acceptor) leave(s *Socket) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting.leave(s)
+}
+
+// heard reports whether s, which has shown its credentials, still has its
+// place.
+func (a *Acceptor) heard(s *Socket) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.waiting.hear(s)
+}
+
+// dismiss lets s give way to others while it is being refused.
+func (a *Acceptor) dismiss(s *Socket) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting.dismiss(s)
 }
 
 // serve starts the goroutine of s, unless the server has been closed.
 func (a *Acceptor) serve(s *Socket) {
 	a.mu.Lock()
 	if a.running.Err() != nil {
-		a.waiting--
+		a.waiting.leave(s)
 		a.mu.Unlock()
 		s.Close()
 		return
 	}
 	defer a.mu.Unlock()
+	a.waiting.listen(s)
 	a.sockets[s] = struct{}{}
 	a.serving.Go(func() {
 		a.run(s)
@@ -139,7 +176,7 @@ func (a *Acceptor) serve(s *Socket) {
 func (a *Acceptor) run(s *Socket) {
 	admission, id, err := a.authenticate(s)
 	g := admission.Group
-	a.leave()
+	a.leave(s)
 	if g != nil && a.options.Leave != nil {
 		defer a.options.Leave(admission)
 	}
@@ -168,6 +205,9 @@ func (a *Acceptor) authenticate(s *Socket) (admission Admission, id uint32, err 
 		}
 		return Admission{}, 0, err
 	}
+	if !a.heard(s) {
+		return Admission{}, 0, errGaveWay
+	}
 	if err := s.packet.Decode(message); err != nil {
 		s.conn.Shutdown(wsconn.CodeInvalidPayload, "unreadable BTP packet")
 		return Admission{}, 0, err // not answered (BTP-33)
@@ -176,14 +216,16 @@ func (a *Acceptor) authenticate(s *Socket) (admission Admission, id uint32, err 
 	username, token, err := readAuth(&s.packet)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(a.running, a.options.Limits.AuthTimeout)
-		admission, err = a.options.Authenticate(ctx, username, token)
+		admission, err = a.options.Authenticate(ctx, Shown{username, token, s.tls})
 		cancel()
+		s.tls = nil // it is large, and not needed any more
 	}
 	if err != nil {
 		reason, ok := errors.AsType[*Error](err)
 		if !ok {
 			reason = Errorf(F00NotAcceptedError, "%v", err)
 		}
+		a.dismiss(s)
 		return Admission{}, id, a.refuse(s, id, reason)
 	}
 	s.conn.SetReadLimit(a.options.Limits.MaxMessage)

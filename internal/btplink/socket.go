@@ -2,6 +2,7 @@ package btplink
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,10 +27,12 @@ type Socket struct {
 	link       *Link // nil on a server until the client is authenticated
 	key        any   // that it was let in by
 	conn       *wsconn.Conn
-	maxPending int // bytes that may wait to be written
+	tls        *tls.ConnectionState // on a server, until the client is authenticated
+	maxPending int                  // bytes that may wait to be written
 	pending    pending
 	incoming   incoming
 	held       atomic.Bool // frames wait for the end of a burst that will flush them
+	place      place       // of the Acceptor
 
 	causeMu sync.Mutex
 	cause   error // why it ended, or is about to
@@ -68,7 +71,7 @@ func accept(w http.ResponseWriter, r *http.Request, limits Limits) (*Socket, err
 	if err != nil {
 		return nil, err
 	}
-	s.conn = conn
+	s.conn, s.tls = conn, r.TLS
 	return s, nil
 }
 

@@ -1,6 +1,7 @@
 // Httpload compares package ilphttp with npm's ilp-plugin-http: for each, a
 // process that sends and one that fulfils, over loopback, in one run and under
-// the same load.
+// the same load; and with as many bytes over bare TCP, which is the most that
+// this way of sending can do.
 //
 //	npm ci --prefix interop/js
 //	go run ./internal/httpload                     # windows of 1 and 50
@@ -42,6 +43,10 @@ func main() {
 		err = serve(os.Stdin, os.Stdout, *options)
 	case "send":
 		err = send(os.Stdout, *options)
+	case "tcp-serve":
+		err = serveTCP(os.Stdin, os.Stdout, *options)
+	case "tcp-send":
+		err = sendTCP(os.Stdout, *options)
 	default:
 		err = compare(*windows, *data, min(*length, time.Minute), *http2)
 	}
@@ -66,7 +71,8 @@ func implementations(http2 bool) ([]implementation, error) {
 	ours := func(ctx context.Context, role, options string) *exec.Cmd {
 		return exec.CommandContext(ctx, self, "-role", role, "-options", options)
 	}
-	all := []implementation{{name: "ilphttp", side: ours}}
+	tcp := func(ctx context.Context, role, options string) *exec.Cmd { return ours(ctx, "tcp-"+role, options) }
+	all := []implementation{{name: "ilphttp", side: ours}, {name: "bare TCP", side: tcp}}
 	if http2 {
 		all = append(all, implementation{name: "ilphttp, HTTP/2", secure: true, side: ours})
 	}

@@ -25,6 +25,7 @@ import (
 type serving struct {
 	Token  string `json:"token"`
 	Secure bool   `json:"secure"`
+	Data   int    `json:"data"`
 }
 
 // load are the options of the side that sends.
@@ -68,6 +69,7 @@ func serve(in io.Reader, out io.Writer, options string) error {
 	defer link.Close()
 	web := httptest.NewUnstartedServer(srv)
 	web.Config = ilphttp.NewHTTPServer(srv)
+	web.Listener = ilphttp.NewListener(web.Listener, web.Config, func(string) (*ilphttp.Server, string) { return srv, "" })
 	if web.EnableHTTP2 = o.Secure; o.Secure {
 		web.StartTLS()
 	} else {
@@ -176,7 +178,7 @@ func (s *sending) Reply(_ context.Context, _ uint64, reply ilp.Reply, _ error) {
 func (x implementation) measure(ctx context.Context, o load) (result, error) {
 	var r result
 	o.Token = "a token of thirty-two characters"
-	options, err := json.Marshal(serving{o.Token, x.secure})
+	options, err := json.Marshal(serving{o.Token, x.secure, o.Data})
 	if err != nil {
 		return r, err
 	}

@@ -7,8 +7,9 @@
 //	go run ./internal/load -windows 64 -data 8 -time 10s
 //
 // Or it measures what users behind one account notice of others behind the
-// same who make trouble: how long their packets take without, with each kind
-// of trouble, and with all of them at once.
+// same who make trouble: how long their packets take with each kind of trouble,
+// and with all of them at once, each time between two runs without, and by how
+// much their p99 grows.
 //
 //	go run ./internal/load -users 10
 //

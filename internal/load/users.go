@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,18 +22,23 @@ type scenario struct {
 	name     string
 	troubles []string
 	p50, p99 []time.Duration // of each run
+	growth   []float64       // of p99, for each run: against the runs without trouble beside it
 	packets  int             // of the crowd
 	cpu      time.Duration   // of the connector
 	outcomes map[string]int  // of those who make the trouble
 }
 
 // measureUsers runs the connector in a process of its own and has a crowd of
-// users send packets, each round once without trouble and once with each kind.
-// A row has the best of its runs, which is about the connector, and the median,
-// in which what else the machine does counts, too.
+// users send packets. Runs with trouble and without take turns, so that each
+// with trouble stands between two without, and its growth is against these: a
+// machine that others use is slower at some times than at others, by more than
+// the trouble makes it, but rarely so for one run and not for the two around
+// it. The median of the growths is what counts. The row without trouble has the
+// growth from each such run to the next, which is what the machine does by
+// itself.
 func measureUsers(users, rounds, data int, length time.Duration, profile string) error {
-	scenarios := []*scenario{
-		{name: "none"},
+	quiet := &scenario{name: "none"}
+	troubles := []*scenario{
 		{name: "one who floods", troubles: []string{"flood"}},
 		{name: "one who never reads", troubles: []string{"deaf"}},
 		{name: "one with a dead next hop", troubles: []string{"stuck"}},
@@ -51,24 +57,31 @@ func measureUsers(users, rounds, data int, length time.Duration, profile string)
 	}
 	defer c.close()
 	c.run(length / 5) // warm up
+	if err := quiet.run(ctx, child, c, length); err != nil {
+		return err
+	}
 	for range rounds {
-		for _, s := range scenarios {
-			if err := s.run(ctx, child, c, length); err != nil {
-				return fmt.Errorf("%s: %w", s.name, err)
+		for _, s := range troubles {
+			for _, run := range []*scenario{s, quiet} {
+				if err := run.run(ctx, child, c, length); err != nil {
+					return fmt.Errorf("%s: %w", run.name, err)
+				}
 			}
+			before, after := quiet.p99[len(quiet.p99)-2], quiet.p99[len(quiet.p99)-1]
+			s.growth = append(s.growth, 2*float64(s.p99[len(s.p99)-1])/float64(before+after))
+			quiet.growth = append(quiet.growth, float64(after)/float64(before))
 		}
 	}
 
-	fmt.Printf("%s %s/%s, %d cores; %d users who each send %d packets a second with %d bytes of data, %d times %v for each row\n",
+	fmt.Printf("%s %s/%s, %d cores; %d users who each send %d packets a second with %d bytes of data, %d rounds of runs of %v\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), users, time.Second/pause, data, rounds, length)
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "\t\tbest run\t\t\tmedian\t\t\tCPU of the\twhat those who make it\ntrouble\tpackets\tp50\tp99\tgrowth\tp50\tp99\tgrowth\tconnector\tget in a second")
-	quiet := scenarios[0]
-	for _, s := range scenarios {
-		total := length * time.Duration(rounds)
-		fmt.Fprintf(out, "%s\t%d\t%v\t%v\t%.2f\t%v\t%v\t%.2f\t%.0f %%\t%s\n", s.name, s.packets,
-			slices.Min(s.p50), slices.Min(s.p99), growth(slices.Min(s.p99), slices.Min(quiet.p99)),
-			median(s.p50), median(s.p99), growth(median(s.p99), median(quiet.p99)),
+	fmt.Fprintln(out, "\t\tbest run\t\tmedian\t\tgrowth of p99\t\tCPU of the\twhat those who make it\ntrouble\tpackets\tp50\tp99\tp50\tp99\tmedian\trange\tconnector\tget in a second")
+	for _, s := range append([]*scenario{quiet}, troubles...) {
+		total := length * time.Duration(len(s.p99))
+		fmt.Fprintf(out, "%s\t%d\t%v\t%v\t%v\t%v\t%.2f\t%.2f to %.2f\t%.0f %%\t%s\n", s.name, s.packets,
+			slices.Min(s.p50), slices.Min(s.p99), median(s.p50), median(s.p99),
+			median(s.growth), slices.Min(s.growth), slices.Max(s.growth),
 			100*s.cpu.Seconds()/total.Seconds(), perSecond(s.outcomes, total))
 	}
 	return out.Flush()
@@ -147,9 +160,7 @@ func perSecond(outcomes map[string]int, total time.Duration) string {
 	return strings.Join(parts, ", ")
 }
 
-func growth(of, over time.Duration) float64 { return float64(of) / float64(over) }
-
-func median(d []time.Duration) time.Duration {
-	sorted := slices.Sorted(slices.Values(d))
+func median[T cmp.Ordered](all []T) T {
+	sorted := slices.Sorted(slices.Values(all))
 	return sorted[len(sorted)/2]
 }

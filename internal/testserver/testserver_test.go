@@ -105,6 +105,9 @@ func TestServerComesBack(t *testing.T) {
 					_ = c.Close()
 				}
 			})
+			if addr == "" {
+				t.Skip("it has not run: see above")
+			}
 			wantRefused(t, addr)
 		})
 	}

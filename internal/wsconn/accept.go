@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/interledger-go/connector/internal/replay"
 )
 
 // handshakeTimeout bounds the writing of the answer to a handshake.
@@ -41,5 +43,5 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 		conn.Close()
 		return nil, fmt.Errorf("websocket: handshake of %s: %w", r.RemoteAddr, err)
 	}
-	return newConn(conn, false, o, rest), nil
+	return newConn(replay.Bare(conn), false, o, rest), nil
 }

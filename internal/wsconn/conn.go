@@ -143,6 +143,10 @@ func (c *Conn) fail(cause error) {
 	c.conn.Close()
 }
 
+// Abort ends the connection because of cause, without a closing handshake, and
+// does not wait: ReadMessage fails with cause. Close is still to be called.
+func (c *Conn) Abort(cause error) { c.fail(cause) }
+
 // Close ends the connection and waits for the goroutines of the Conn. A Close
 // frame that is on its way (see Shutdown) is given CloseTimeout to leave.
 // Close is idempotent; it always returns nil.

@@ -31,6 +31,14 @@ const (
 	closesOthers       fault = "closing a book again closes that of another"
 	keepsLimits        fault = "limits are read from the caller's memory"
 	firstLimits        fault = "limits are those of the first opening"
+	ignoresAsset       fault = "the asset of a book is not looked at"
+	comparesCodes      fault = "the scale of a book's asset is not looked at"
+	looksAtBalance     fault = "a book with settlements to pay is opened in another asset"
+	looksAtUnits       fault = "a book with a fraction is opened in another asset"
+	keepsAsset         fault = "a book that holds nothing keeps its asset"
+	comparesUnsaid     fault = "the zero Asset is another asset"
+	forgetsUnsaid      fault = "the zero Asset is remembered"
+	forgetsAsset       fault = "the asset is forgotten when a ledger is opened again"
 	refusesBeyond      fault = "a book beyond its limits is not opened"
 	forgetsLast        fault = "the last posting is forgotten when a book is closed"
 	closedTakes        fault = "a closed book goes on"
@@ -124,6 +132,14 @@ var seen = []struct {
 	{closesOthers, []string{"OpenOnce"}},
 	{keepsLimits, []string{"Limits"}},
 	{firstLimits, []string{"Limits"}},
+	{ignoresAsset, []string{"Asset"}},
+	{comparesCodes, []string{"Asset"}},
+	{looksAtBalance, []string{"Asset"}},
+	{looksAtUnits, []string{"Asset"}},
+	{keepsAsset, []string{"Asset"}},
+	{comparesUnsaid, []string{"Asset"}},
+	{forgetsUnsaid, []string{"Asset"}},
+	{forgetsAsset, []string{"Asset"}},
 	{refusesBeyond, []string{"Limits"}},
 	{forgetsLast, []string{"Close"}},
 	{closedTakes, []string{"Close"}},

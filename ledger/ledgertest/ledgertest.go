@@ -111,6 +111,7 @@ func cases() []conformanceCase {
 
 		{"AccountIDs", "An account id is 1 to account.MaxIDLength bytes of any value, and no two of them share a book.", checkAccountIDs},
 		{"OpenOnce", "A book is open once at a time.", checkOpenOnce},
+		{"Asset", "A book that holds anything is not opened in another asset than before, restarts or not: the error wraps ErrAsset. The zero Asset is neither compared nor remembered.", checkAsset},
 		{"Limits", "Limits are copied when the book is opened, hold until it is closed, and do not keep a book from being opened.", checkLimits},
 		{"Close", "A closed book takes nothing, and what it held is there when it is opened again, durable or not.", checkClose},
 		{"CloseInFlight", "What was reserved before a book was closed can be posted and released after.", checkCloseInFlight},

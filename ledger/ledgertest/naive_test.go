@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/interledger-go/connector/account"
+	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/ledger"
 )
 
@@ -40,6 +41,7 @@ type page struct {
 	paid     []ledger.Settlement
 	fraction uint64 // of a unit, received
 	received map[string]naiveReceived
+	asset    ilp.Asset
 }
 
 func newNaive(f fault, pending bool, disk map[string]*page) *naive {
@@ -51,7 +53,7 @@ func newNaive(f fault, pending bool, disk map[string]*page) *naive {
 func (l *naive) reopened() *naive {
 	disk := make(map[string]*page)
 	for id, p := range l.disk {
-		q := &page{balance: p.balance, outbox: p.outbox, fraction: p.fraction, received: p.received}
+		q := &page{balance: p.balance, outbox: p.outbox, fraction: p.fraction, received: p.received, asset: p.asset}
 		switch l.fault {
 		case forgetsBalance:
 			q.balance = 0
@@ -59,6 +61,8 @@ func (l *naive) reopened() *naive {
 			q.in, q.out = p.in, p.out
 		case forgetsFractions:
 			q.fraction = 0
+		case forgetsAsset:
+			q.asset = ilp.Asset{}
 		case forgetsKeys:
 			q.received = make(map[string]naiveReceived)
 		case forgetsOutbox:
@@ -109,12 +113,39 @@ func (l *naive) Open(_ context.Context, t ledger.Terms) (ledger.Book, error) {
 	if l.fault == refusesBeyond && t.Limits != nil && p.balance > t.Limits.Maximum {
 		return nil, ledger.ErrLimit
 	}
+	if err := l.count(p, t.Asset); err != nil {
+		return nil, err
+	}
 	b := &naiveBook{l: l, page: p, id: id, terms: t}
 	l.books[id] = b
 	if l.fault == notImmediate || !l.pending {
 		return immediateBook{b}, nil
 	}
 	return b, nil
+}
+
+// count says what a page counts. The caller holds mu.
+func (l *naive) count(p *page, asset ilp.Asset) error {
+	zero, same := ilp.Asset{}, asset == p.asset
+	holds := p.balance != 0 || p.fraction != 0 && l.fault != looksAtUnits || len(p.outbox) > 0 && l.fault != looksAtBalance
+	switch l.fault {
+	case ignoresAsset:
+		return nil
+	case keepsAsset:
+		holds = true
+	case comparesCodes:
+		same = asset.Code == p.asset.Code
+	}
+	switch {
+	case asset == zero && l.fault == forgetsUnsaid:
+		p.asset = zero
+	case asset == zero && l.fault != comparesUnsaid:
+	case p.asset != zero && !same && holds:
+		return ledger.ErrAsset
+	default:
+		p.asset = asset
+	}
+	return nil
 }
 
 func (l *naive) Run(ctx context.Context) error {

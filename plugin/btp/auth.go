@@ -3,18 +3,56 @@ package btp
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/x509"
 	"errors"
 	"slices"
 	"sync"
+	"time"
+
+	"github.com/interledger-go/connector/internal/btplink"
+	"github.com/interledger-go/connector/internal/clientcert"
 )
 
-// Credentials are how a client of a Server shows which account it is.
+// Credentials are how a client of a Server shows which account it is: by a
+// token, or by the certificate of its TLS connection, or by either where there
+// are both. A client with a certificate sends an empty token; one that sends a
+// token is known by that alone, and refused if it is wrong.
 type Credentials struct {
 	// Username of the client. If it is empty, the account is that of whoever
-	// has its token, with any user name that is no other account's.
+	// has its token or certificate, with any user name that is no other
+	// account's.
 	Username string
-	// Token must not be empty. The server keeps its SHA-256 hash.
+	// Token may be empty if there are certificates. The server keeps its
+	// SHA-256 hash.
 	Token string
+	// ClientKeys are the public keys of client certificates that are right: see
+	// KeyFingerprint. That the client has the private key has been shown by
+	// the TLS handshake, so that any certificate for it will do, one that it
+	// signed itself included.
+	ClientKeys []Fingerprint
+	// ClientSubjects are the distinguished names of client certificates that
+	// are right, as x509.Certificate.Subject.String gives them. They count only
+	// in a certificate that the TLS configuration of the http.Server has
+	// verified.
+	ClientSubjects []string
+}
+
+// Fingerprint is a SHA-256 hash. It is the same type as ilphttp's.
+type Fingerprint = clientcert.Fingerprint
+
+// KeyFingerprint is the hash of the public key of a certificate, its Subject
+// Public Key Info. It stays the same when the certificate is renewed for the
+// same key.
+func KeyFingerprint(c *x509.Certificate) Fingerprint { return clientcert.KeyOf(c) }
+
+func (c *Credentials) check() error {
+	if c.Token == "" && len(c.ClientKeys)+len(c.ClientSubjects) == 0 {
+		return errors.New("btp: an account needs a token or a client certificate: anybody could connect without one")
+	}
+	if slices.Contains(c.ClientSubjects, "") {
+		return errors.New("btp: a client subject is empty: any certificate without a subject would do")
+	}
+	return nil
 }
 
 // errCredentials is all that a client is told about credentials that are not
@@ -24,31 +62,41 @@ var errCredentials = errors.New("invalid credentials")
 // registry finds accounts by their credentials. Names and tokens are keys
 // only as hashes, so that the time of a look-up tells nothing about them.
 type registry struct {
-	mu         sync.RWMutex
-	byUsername map[digest]*Peer
-	byToken    map[digest][]*Peer
+	mu            sync.RWMutex
+	byUsername    map[digest]*Peer
+	byToken       map[digest][]*Peer
+	byCertificate map[digest]*Peer // by the hashes of keys, and of subjects
 }
 
 type digest = [sha256.Size]byte
 
-// add puts p in, unless its user name is taken, or there is no user name and
-// the token is taken.
+// add puts p in, unless its user name is taken, or its certificate, or there
+// is no user name and the token is taken.
 func (r *registry) add(p *Peer) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p.named && r.byUsername[p.username] != nil {
 		return errors.New("btp: another account has this user name: close it before it is added again")
 	}
-	if !p.named && slices.ContainsFunc(r.byToken[p.token], func(other *Peer) bool { return !other.named }) {
+	if !p.named && p.hasToken && slices.ContainsFunc(r.byToken[p.token], func(other *Peer) bool { return !other.named }) {
 		return errors.New("btp: another account without a user name has this token: give each its own")
+	}
+	if slices.ContainsFunc(p.certificates, func(d digest) bool { return r.byCertificate[d] != nil }) {
+		return errors.New("btp: another account has this client certificate: give each its own")
 	}
 	if r.byUsername == nil {
 		r.byUsername, r.byToken = make(map[digest]*Peer), make(map[digest][]*Peer)
+		r.byCertificate = make(map[digest]*Peer)
 	}
 	if p.named {
 		r.byUsername[p.username] = p
 	}
-	r.byToken[p.token] = append(r.byToken[p.token], p)
+	if p.hasToken {
+		r.byToken[p.token] = append(r.byToken[p.token], p)
+	}
+	for _, d := range p.certificates {
+		r.byCertificate[d] = p
+	}
 	return nil
 }
 
@@ -59,6 +107,11 @@ func (r *registry) remove(p *Peer) {
 	if p.named && r.byUsername[p.username] == p {
 		delete(r.byUsername, p.username)
 	}
+	for _, d := range p.certificates {
+		if r.byCertificate[d] == p {
+			delete(r.byCertificate, d)
+		}
+	}
 	rest := slices.DeleteFunc(r.byToken[p.token], func(other *Peer) bool { return other == p })
 	if len(rest) == 0 {
 		delete(r.byToken, p.token)
@@ -67,9 +120,39 @@ func (r *registry) remove(p *Peer) {
 	r.byToken[p.token] = rest
 }
 
-// find gives the account of a user name and a token, or nil. An unknown user
-// name costs what a wrong token costs.
-func (r *registry) find(username, token []byte) *Peer {
+// find gives the account of what a client has shown, or nil.
+func (r *registry) find(s btplink.Shown, now time.Time) *Peer {
+	if len(s.Token) > 0 {
+		return r.withToken(s.Username, s.Token)
+	}
+	certificate, ok := clientcert.Of(s.TLS, now)
+	if !ok {
+		return nil
+	}
+	return r.withCertificate(s.Username, certificate)
+}
+
+// withCertificate gives the account of a certificate, unless the client says
+// that it is another.
+func (r *registry) withCertificate(username []byte, shown clientcert.Shown) *Peer {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	p := r.byCertificate[shown.Key]
+	if p == nil && shown.Verified {
+		p = r.byCertificate[shown.Subject]
+	}
+	if p == nil || len(username) == 0 {
+		return p
+	}
+	if named := r.byUsername[sha256.Sum256(username)]; named != p && (named != nil || p.named) {
+		return nil
+	}
+	return p
+}
+
+// withToken gives the account of a user name and a token, or nil. An unknown
+// user name costs what a wrong token costs.
+func (r *registry) withToken(username, token []byte) *Peer {
 	user, secret := sha256.Sum256(username), sha256.Sum256(token)
 	r.mu.RLock()
 	defer r.mu.RUnlock()

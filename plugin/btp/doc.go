@@ -15,6 +15,9 @@
 //	mux.Handle("/ilp", srv)
 //	link, err := srv.Account(btp.Credentials{Username: "alice", Token: token})
 //
+// An account is known by a token, or by the certificate that its client shows
+// in the TLS handshake ([Credentials]).
+//
 // Client and Peer are both a plugin.Plugin, and once a connection is
 // authenticated there is no difference between them.
 //

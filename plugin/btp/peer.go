@@ -13,8 +13,9 @@ import (
 // been authenticated for it. All methods may be called concurrently.
 type Peer struct {
 	server          *Server
-	named           bool // has a user name
+	named, hasToken bool // has a user name, a token
 	username, token digest
+	certificates    []digest      // of keys, and of subjects
 	group           btplink.Group // its sockets
 }
 

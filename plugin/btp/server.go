@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/interledger-go/connector/internal/btplink"
+	"github.com/interledger-go/connector/internal/clientcert"
 )
 
 // Defaults of [ServerOptions].
@@ -41,7 +42,9 @@ type ServerOptions struct {
 	// keeps them; then the oldest is ended. 0 means DefaultMaxSockets.
 	MaxSockets int
 	// MaxUnauthenticated is how many sockets may be open that have not shown
-	// whose they are. 0 means DefaultMaxUnauthenticated.
+	// whose they are. Past it the one that has been silent for longest is
+	// ended, and where all are being authenticated, the one that comes is
+	// refused. 0 means DefaultMaxUnauthenticated.
 	MaxUnauthenticated int
 	// Logger gets what an operator should know. nil: no log. No token is
 	// logged.
@@ -88,8 +91,8 @@ func NewServer(o ServerOptions) *Server {
 // error says what is wrong with the credentials, or that the server has been
 // closed.
 func (srv *Server) Account(c Credentials) (*Peer, error) {
-	if c.Token == "" {
-		return nil, errors.New("btp: an account needs a token: anybody could connect without one")
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	if srv.acceptor.Closed() {
 		return nil, errServerClosed
@@ -98,7 +101,14 @@ func (srv *Server) Account(c Credentials) (*Peer, error) {
 		server:   srv,
 		named:    c.Username != "",
 		username: sha256.Sum256([]byte(c.Username)),
+		hasToken: c.Token != "",
 		token:    sha256.Sum256([]byte(c.Token)),
+	}
+	for _, key := range c.ClientKeys {
+		p.certificates = append(p.certificates, key)
+	}
+	for _, subject := range c.ClientSubjects {
+		p.certificates = append(p.certificates, clientcert.SubjectOf(subject))
 	}
 	p.group.Init(cmp.Or(c.Username, "(no user name)"), srv.limits, srv.log, btplink.Policy(srv.options.Sockets), srv.options.MaxSockets)
 	if err := srv.accounts.add(p); err != nil {
@@ -118,8 +128,8 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // that is early until its account is open: a program often listens before it
 // runs its connector, and some clients give up for good when they are refused
 // once.
-func (srv *Server) authenticate(ctx context.Context, username, token []byte) (btplink.Admission, error) {
-	p := srv.accounts.find(username, token)
+func (srv *Server) authenticate(ctx context.Context, shown btplink.Shown) (btplink.Admission, error) {
+	p := srv.accounts.find(shown, time.Now())
 	if p == nil {
 		return btplink.Admission{}, errCredentials
 	}

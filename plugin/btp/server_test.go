@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"reflect"
 	"testing"
 	"testing/synctest"
@@ -245,46 +246,90 @@ func TestServerShutdown(t *testing.T) {
 	}
 }
 
-// Sockets that are not authenticated are bounded; one that is, or has gone,
-// makes room.
+// Sockets that never speak keep nobody out: the one that has been silent for
+// longest gives way.
 func TestFloodOfSockets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newPipeNetwork(t, btp.ServerOptions{MaxUnauthenticated: 10})
 		n.account(t, "alice", "token", newRecorder(fulfiller))
-		n.authenticated(t, "alice", "token")
-		var waiting []*raw
+		var silent []*raw
+		come := func() *raw {
+			r := n.raw(t)
+			synctest.Wait() // the order is that in which the server knows them
+			return r
+		}
 		for range 10 {
-			waiting = append(waiting, n.raw(t))
+			silent = append(silent, come())
 		}
-		refused := func() bool {
-			_, err := wsconn.Dial(t.Context(), "ws://server", wsconn.Options{NetDial: n.dial})
-			var status wsconn.StatusError
-			return errors.As(err, &status) && status == http.StatusServiceUnavailable
-		}
-		for range 3 {
-			if !refused() {
-				t.Fatal("one too many is let in")
-			}
-		}
-		waiting[0].conn.Close()
+		silent[3].conn.Close()
 		synctest.Wait()
-		n.raw(t)
-		if !refused() {
-			t.Fatal("one too many is let in")
-		}
-		waiting[1].send(authPacket(1, "alice", "token"))
-		waiting[1].read()
-		n.raw(t)
-		if !refused() {
-			t.Fatal("one too many is let in")
-		}
-		go func() {
-			for _, r := range waiting {
-				r.readUntilEnd()
+		silent[3] = come() // in the free place; it is the last that came
+		for i, first := range []int{0, 1, 2, 4} {
+			come()
+			if _, err := silent[first].tryRead(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("when socket %d came, the one that had been silent for longest went on: %v", 11+i, err)
 			}
-		}()
-		time.Sleep(time.Minute) // all have run into their deadline
+		}
+		silent[5].send(authPacket(1, "alice", "token"))
+		silent[5].read()
+		for _, i := range []int{3, 6, 7, 8, 9} {
+			r := silent[i]
+			r.send(authPacket(1, "alice", "another token"))
+			if p := r.read(); p.Type != btp.TypeError {
+				t.Fatalf("socket %d, which had not given way, is answered %+v", i, p)
+			}
+		}
+	})
+}
+
+// A client whose credentials are being looked at gives way to nobody. Where all
+// places are taken by such, who comes is refused.
+func TestFloodOfCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNetwork(t, btp.ServerOptions{MaxUnauthenticated: 3, Sockets: btp.RoundRobin})
+		peer, err := n.Account(btp.Credentials{Username: "alice", Token: "token"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		early := []*raw{n.raw(t), n.raw(t), n.raw(t)}
+		for _, r := range early {
+			r.send(authPacket(1, "alice", "token")) // which waits for the account
+		}
+		synctest.Wait()
+		_, err = wsconn.Dial(t.Context(), "ws://server", wsconn.Options{NetDial: n.dial})
+		if status, ok := errors.AsType[wsconn.StatusError](err); !ok || status != http.StatusServiceUnavailable {
+			t.Errorf("one too many: %v", err)
+		}
+		if err := peer.Open(t.Context(), newRecorder(fulfiller)); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { peer.Close() })
+		for i, r := range early {
+			if p := r.read(); p.Type != btp.TypeResponse {
+				t.Errorf("client %d is answered %+v", i, p)
+			}
+		}
+		for range 5 { // all places are free again
+			n.authenticated(t, "alice", "token")
+		}
+	})
+}
+
+// A client that was refused and does not go gives way first.
+func TestFloodOfWrongTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNetwork(t, btp.ServerOptions{MaxUnauthenticated: 2})
+		n.account(t, "alice", "token", newRecorder(fulfiller))
+		slow := n.raw(t)
+		synctest.Wait()
+		wrong := n.raw(t)
+		wrong.send(authPacket(1, "alice", "another token"))
+		synctest.Wait()
 		n.authenticated(t, "alice", "token")
+		slow.send(authPacket(1, "alice", "token"))
+		if p := slow.read(); p.Type != btp.TypeResponse {
+			t.Errorf("who was silent is answered %+v, and who was refused has kept its place", p)
+		}
 	})
 }
 

@@ -163,12 +163,12 @@ func (c *callback) post(ctx context.Context, packet []byte) (status int, err err
 	s := c.peer.out
 	ctx, cancel := context.WithTimeout(ctx, deliverTimeout)
 	defer cancel()
-	header, err := s.headers.get()
+	headers, err := s.headers.get()
 	if err != nil {
 		return 0, err
 	}
 	req := s.request.WithContext(ctx)
-	req.URL, req.Host, req.Header = c.target, c.target.Host, header.Clone()
+	req.URL, req.Host, req.Header = c.target, c.target.Host, headers.header.Clone()
 	req.Header[headerRequestID] = []string{c.request}
 	req.ContentLength = int64(len(packet))
 	req.GetBody = func() (io.ReadCloser, error) { return &body{packet: packet, ended: func() {}}, nil }

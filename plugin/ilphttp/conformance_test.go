@@ -14,11 +14,11 @@ import (
 const window = 200
 
 // conformance has two servers, each with an account for the other.
-func conformance(http2, async bool) plugintest.Options {
+func conformance(direct, http2, async bool) plugintest.Options {
 	return plugintest.Options{
 		New: func(t testing.TB) (first, second plugin.Plugin, stop func()) {
 			left, right := ilphttp.NewServer(ilphttp.ServerOptions{}), ilphttp.NewServer(ilphttp.ServerOptions{})
-			leftHTTP, rightHTTP := newHTTPServer(left, http2), newHTTPServer(right, http2)
+			leftHTTP, rightHTTP := newHTTPServer(left, direct, http2), newHTTPServer(right, direct, http2)
 			account := func(srv *ilphttp.Server, self, other *httptest.Server) *ilphttp.Peer {
 				o := outgoing(other)
 				o.Limits.MaxInFlight = window
@@ -45,11 +45,15 @@ func conformance(http2, async bool) plugintest.Options {
 	}
 }
 
-// newHTTPServer serves a Server on loopback, as NewHTTPServer would.
-func newHTTPServer(srv *ilphttp.Server, http2 bool) *httptest.Server {
+// newHTTPServer serves a Server on loopback, as NewHTTPServer would, with or
+// without a Listener.
+func newHTTPServer(srv *ilphttp.Server, direct, http2 bool) *httptest.Server {
 	s := httptest.NewUnstartedServer(srv)
 	s.Config = ilphttp.NewHTTPServer(srv)
 	s.Config.ErrorLog = discardLog
+	if direct {
+		s.Listener = ilphttp.NewListener(s.Listener, s.Config, func(string) (*ilphttp.Server, string) { return srv, "" })
+	}
 	if http2 {
 		s.EnableHTTP2 = true
 		s.StartTLS()
@@ -70,14 +74,17 @@ func outgoing(s *httptest.Server) ilphttp.ClientOptions {
 
 func TestConformance(t *testing.T) {
 	for name, o := range map[string]plugintest.Options{
-		"HTTP1":      conformance(false, false),
-		"HTTP2":      conformance(true, false),
-		"HTTP1Async": conformance(false, true),
-		"HTTP2Async": conformance(true, true),
+		"Direct":      conformance(true, false, false),
+		"DirectAsync": conformance(true, false, true),
+		"HTTP1":       conformance(false, false, false),
+		"HTTP1Async":  conformance(false, false, true),
+		"HTTP2":       conformance(false, true, false),
+		"HTTP2Async":  conformance(false, true, true),
 	} {
 		t.Run(name, func(t *testing.T) { plugintest.Run(t, o) })
 	}
 }
 
-func BenchmarkHTTP1(b *testing.B) { plugintest.Bench(b, conformance(false, false)) }
-func BenchmarkHTTP2(b *testing.B) { plugintest.Bench(b, conformance(true, false)) }
+func BenchmarkDirect(b *testing.B) { plugintest.Bench(b, conformance(true, false, false)) }
+func BenchmarkHTTP1(b *testing.B)  { plugintest.Bench(b, conformance(false, false, false)) }
+func BenchmarkHTTP2(b *testing.B)  { plugintest.Bench(b, conformance(false, true, false)) }

@@ -2,11 +2,12 @@ package ilphttp
 
 import (
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/interledger-go/connector/internal/clientcert"
 )
 
 // Credentials are how the requests of an account are known. At least one of
@@ -77,14 +78,12 @@ const (
 )
 
 // Fingerprint is a SHA-256 hash.
-type Fingerprint [sha256.Size]byte
+type Fingerprint = clientcert.Fingerprint
 
 // KeyFingerprint is the hash of the public key of a certificate, its Subject
 // Public Key Info. It stays the same when the certificate is renewed for the
 // same key.
-func KeyFingerprint(c *x509.Certificate) Fingerprint {
-	return sha256.Sum256(c.RawSubjectPublicKeyInfo)
-}
+func KeyFingerprint(c *x509.Certificate) Fingerprint { return clientcert.KeyOf(c) }
 
 func (c *Credentials) check() error {
 	if len(c.Tokens)+len(c.ClientKeys)+len(c.ClientSubjects) == 0 && c.JWT == nil {

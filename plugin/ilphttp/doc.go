@@ -13,7 +13,8 @@
 //		Incoming: ilphttp.Credentials{Name: "bob", Tokens: []string{theirs}},
 //		Outgoing: ilphttp.ClientOptions{URL: "https://bob.example/accounts/alice/ilp", Token: ours},
 //	})
-//	err = ilphttp.NewHTTPServer(mux).ListenAndServeTLS(cert, key)
+//	web := ilphttp.NewHTTPServer(mux) // and its TLSConfig
+//	err = web.Serve(ilphttp.NewListener(inner, web, find))
 //
 // A [Client] only sends, and needs no server:
 //
@@ -68,9 +69,9 @@
 // which one is read, the packets of an account in flight (T03 beyond it, in
 // band), the time for which a request is held, and everything that is read of
 // a response. Bytes that are no Prepare are answered with F01, in band.
-// [NewHTTPServer] sets the bounds that are the http.Server's. A request in
-// chunks is the last one of its connection, since proxies and servers have
-// disagreed on where such requests end.
+// [NewHTTPServer] sets the bounds that are the http.Server's, and its
+// Listener's. A request in chunks is the last one of its connection, since
+// proxies and servers have disagreed on where such requests end.
 //
 // # Peers of the reference
 //
@@ -81,10 +82,15 @@
 //
 // # Cost
 //
-// The server's work for a packet is that of net/http, nearly all of it. The
-// client has its own HTTP/1.1, for small requests on connections that are kept:
-// one write, and one read, on the goroutine of the packet; responses are parsed
-// by net/http. Over HTTP/1.1 each packet in flight has a connection, over
-// HTTP/2 hundreds share one, at twice the cost. Each occupies a goroutine, on
-// both sides.
+// The work of net/http for a request is several times that for a packet. A
+// [Listener] before the http.Server answers packets on their connections: one
+// read and one write, with nothing between them that is not ours; all other
+// requests go to the http.Server. A client has its own HTTP/1.1 as well: a
+// packet is written by whoever sends it, and its answer read by the goroutine
+// of the connection. What is not as usual, in a request or in a response, is
+// left to net/http, so there is one reading of it, and fuzzing holds the two to
+// the same one of all the rest.
+//
+// Over HTTP/1.1 each packet in flight has a connection, over HTTP/2 hundreds
+// share one, at several times the cost.
 package ilphttp

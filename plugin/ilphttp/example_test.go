@@ -2,9 +2,12 @@ package ilphttp_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
@@ -59,4 +62,35 @@ func Example() {
 	// Output:
 	// 100 for test.shop.icecream
 	// thank you
+}
+
+// A program serves packets, and pages, at one address.
+func ExampleListener() {
+	srv := ilphttp.NewServer(ilphttp.ServerOptions{})
+	mux := http.NewServeMux()
+	mux.Handle("/accounts/{account}/ilp", srv)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "a shop") })
+
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	web := ilphttp.NewHTTPServer(mux)
+	l := ilphttp.NewListener(inner, web, func(path string) (*ilphttp.Server, string) {
+		account, ok := strings.CutPrefix(path, "/accounts/")
+		if !ok || !strings.HasSuffix(account, "/ilp") {
+			return nil, "" // a page
+		}
+		return srv, strings.TrimSuffix(account, "/ilp")
+	})
+	served := make(chan error)
+	go func() { served <- web.Serve(l) }()
+
+	// ... and when the program ends:
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err = errors.Join(web.Shutdown(ctx), l.Shutdown(ctx))
+	fmt.Println(err, <-served)
+	// Output: <nil> http: Server closed
 }

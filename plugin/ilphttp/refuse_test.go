@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -361,6 +362,33 @@ func TestRequestSmuggling(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Connections that send nothing take no more than their share of the process's
+// descriptors: the one that has been silent for longest is closed.
+func TestServerBoundsSilentConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+		web := ilphttp.NewHTTPServer(http.NotFoundHandler())
+		go web.Serve(l)
+		defer web.Close()
+		var conns []net.Conn
+		for range 1003 {
+			c, err := l.Dial(t.Context(), "tcp", "bob:80")
+			if err != nil {
+				t.Fatal(err)
+			}
+			conns = append(conns, c)
+			synctest.Wait()
+		}
+		for i, c := range conns {
+			c.SetReadDeadline(time.Now())
+			_, err := c.Read(make([]byte, 1))
+			if ended := !errors.Is(err, os.ErrDeadlineExceeded); ended != (i < 3) {
+				t.Fatalf("connection %d: ended %v: %v", i, ended, err)
+			}
+		}
+	})
 }
 
 // Shutdown of the http.Server waits for packets, and Close of the account does

@@ -3,12 +3,15 @@ package ilphttp
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/interledger-go/connector/internal/clientcert"
 )
 
 type digest = [sha256.Size]byte
@@ -44,7 +47,7 @@ func newIdentity(p *Peer, user string, c Credentials) *identity {
 		id.keys = append(id.keys, digest(key))
 	}
 	for _, subject := range c.ClientSubjects {
-		id.subjects = append(id.subjects, sha256.Sum256([]byte(subject)))
+		id.subjects = append(id.subjects, clientcert.SubjectOf(subject))
 	}
 	if c.JWT != nil {
 		id.jwt = newVerifier(*c.JWT)
@@ -158,19 +161,25 @@ func (r *registry) removeLocked(id *identity) {
 func (r *registry) authenticate(req *http.Request, name string) *identity {
 	switch headers := req.Header["Authorization"]; len(headers) {
 	case 0:
-		return r.byCertificate(req, name)
+		return r.byCertificate(req.TLS, name)
 	case 1:
-		token := bearer(headers[0])
-		if token == "" || len(token) > maxToken {
-			return nil
-		}
-		hash := sha256.Sum256([]byte(token))
-		if id := r.withToken(hash, name); id != nil {
-			return id
-		}
-		return r.withJWT(token, hash, name)
+		return r.byAuthorization(headers[0], name)
 	}
 	return nil
+}
+
+// byAuthorization gives the identity whose token or JWT the header has, or
+// nil.
+func (r *registry) byAuthorization(header, name string) *identity {
+	token := bearer(header)
+	if token == "" || len(token) > maxToken {
+		return nil
+	}
+	hash := sha256.Sum256([]byte(token))
+	if id := r.withToken(hash, name); id != nil {
+		return id
+	}
+	return r.withJWT(token, hash, name)
 }
 
 // bearer is the token of an Authorization header. The reference's old options
@@ -209,25 +218,23 @@ func (r *registry) withToken(hash digest, name string) *identity {
 	return nil
 }
 
-func (r *registry) byCertificate(req *http.Request, name string) *identity {
-	if req.TLS == nil || len(req.TLS.PeerCertificates) == 0 {
+// byCertificate gives the identity whose certificate the client has shown, or
+// nil.
+func (r *registry) byCertificate(state *tls.ConnectionState, name string) *identity {
+	shown, ok := clientcert.Of(state, time.Now())
+	if !ok {
 		return nil
 	}
-	leaf := req.TLS.PeerCertificates[0]
-	if now := time.Now(); now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
-		return nil // a connection may outlive its certificate
-	}
-	key := digest(KeyFingerprint(leaf))
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	key := digest(shown.Key)
 	if id := r.find(r.byKey, key, name); id != nil && has(id.keys, key) {
 		return id
 	}
-	if len(req.TLS.VerifiedChains) == 0 {
+	if !shown.Verified {
 		return nil
 	}
-	subject := sha256.Sum256([]byte(leaf.Subject.String()))
-	if id := r.find(r.bySubject, subject, name); id != nil && has(id.subjects, subject) {
+	if id := r.find(r.bySubject, shown.Subject, name); id != nil && has(id.subjects, shown.Subject) {
 		return id
 	}
 	return nil

@@ -64,7 +64,7 @@ func (t *trip) exchangeAsync(ctx context.Context, target *url.URL, header http.H
 	case err != nil: // it may have arrived: then the reply comes
 	case resp.StatusCode != http.StatusAccepted:
 		defer resp.Body.Close()
-		reply, err := t.read(resp)
+		reply, err := s.readReply(resp, &t.fulfill, &t.reject)
 		if err == nil {
 			return reply, nil
 		}

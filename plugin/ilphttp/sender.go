@@ -27,19 +27,21 @@ var (
 
 // sender sends the requests of one account.
 type sender struct {
-	options   ClientOptions
-	limits    Limits
-	log       *slog.Logger
-	link      *lifecycle
-	target    *url.URL // nil where each packet has its own
-	request   *http.Request
-	headers   *headers
-	transport transport
-	replies   replies         // asynchronous ones that are waited for
-	address   ownAddress      // of our account, for Delimiter
-	trips     sync.Pool       // of *trip
-	ctx       context.Context // ends when the link is closed
-	cancel    context.CancelFunc
+	options ClientOptions
+	limits  Limits
+	log     *slog.Logger
+	link    *lifecycle
+	target  *url.URL      // nil where each packet has its own
+	request *http.Request // without what is of one packet
+	// requestLine is the first line of all requests to target, and Host.
+	requestLine []byte
+	headers     *headers
+	transport   transport
+	replies     replies         // asynchronous ones that are waited for
+	address     ownAddress      // of our account, for Delimiter
+	trips       sync.Pool       // of *trip
+	ctx         context.Context // ends when the link is closed
+	cancel      context.CancelFunc
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
@@ -78,7 +80,8 @@ func newSender(o ClientOptions, link *lifecycle) (*sender, error) {
 	s.request = &http.Request{Method: http.MethodPost, URL: target, Host: target.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.trips.New = func() any { return newTrip(s) }
-	s.transport.init(&o, &s.limits, target.Scheme == "https")
+	s.requestLine = []byte("POST " + target.RequestURI() + " HTTP/1.1\r\nHost: " + target.Host + "\r\n")
+	s.transport.init(s, target.Scheme == "https")
 	return s, nil
 }
 
@@ -102,8 +105,13 @@ func parseURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// sendPrepare sends p on a goroutine of its own.
+// sendPrepare sends p: over a connection that waits for it, or else on a
+// goroutine of its own.
 func (s *sender) sendPrepare(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
+	if s.target != nil && !s.options.Async && s.transport.old.Load() {
+		s.transport.carriers.send(ctx, p, r)
+		return
+	}
 	t, err := s.begin(p)
 	if err != nil {
 		r.Fail(ctx, err)

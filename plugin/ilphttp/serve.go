@@ -96,13 +96,10 @@ func (p *Peer) readBody(r *http.Request) ([]byte, int, error) {
 	if r.ContentLength > int64(p.limits.MaxBody) {
 		return nil, http.StatusRequestEntityTooLarge, errTooLarge
 	}
-	// Replies to our own packets are read as well as packets, so there is
-	// room for both.
-	if p.reading.Add(1) > 2*int64(p.limits.MaxInFlight) {
-		p.reading.Add(-1)
+	if !p.beginReading() {
 		return nil, http.StatusServiceUnavailable, errReading
 	}
-	defer p.reading.Add(-1)
+	defer p.endReading()
 	packet, err := readPacket(r.Body, r.ContentLength, p.limits.MaxBody)
 	switch {
 	case errors.Is(err, errTooLarge):
@@ -114,6 +111,19 @@ func (p *Peer) readBody(r *http.Request) ([]byte, int, error) {
 	}
 	return packet, 0, nil
 }
+
+// beginReading counts a body that is being read, if there is room for it.
+// Replies to our own packets are read as well as packets, so there is room for
+// both.
+func (p *Peer) beginReading() bool {
+	if p.reading.Add(1) > 2*int64(p.limits.MaxInFlight) {
+		p.reading.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (p *Peer) endReading() { p.reading.Add(-1) }
 
 // readPacket reads a body of at most limit bytes to its end, into fresh
 // memory: a packet will point there. length is -1 if it is not known.
@@ -173,31 +183,41 @@ var (
 
 // serveSync answers in the same exchange (HTTP-20).
 func (p *Peer) serveSync(w http.ResponseWriter, r *http.Request, id *identity, packet []byte) {
-	answer, responder := p.waiters.get()
-	due, taken := p.hand(context.WithoutCancel(r.Context()), id, packet, responder)
-	if !taken {
-		answer.abandon()
-		p.waiters.put(answer)
-		refuse(w, http.StatusServiceUnavailable, errNotOpen.Error())
-		return
-	}
-	answered := answer.await(due, r.Context().Done(), p.closing)
-	p.inFlight.Add(-1) // first: whoever gets the answer may send the next packet at once
-	if !answered {
-		p.waiters.put(answer)
-		p.abandoned.Add(1)
-		refuse(w, http.StatusGatewayTimeout, errUnanswered.Error())
+	answer, status, err := p.exchange(context.WithoutCancel(r.Context()), id, packet, r.Context().Done())
+	if err != nil {
+		refuse(w, status, err.Error())
 		return
 	}
 	defer p.waiters.put(answer)
-	if answer.err != nil {
-		refuse(w, http.StatusInternalServerError, errNoAnswer.Error())
-		return
-	}
 	h := w.Header()
 	h["Content-Type"] = octetStream
 	h["Content-Length"] = []string{strconv.Itoa(len(answer.packet))}
 	_, _ = w.Write(answer.packet) // a client that is not there any more learns nothing
+}
+
+// exchange gives a packet to the handler and waits for the answer, until the
+// client is gone. The caller puts the answer back when it has been written.
+// With an error comes the status that says so to the client.
+func (p *Peer) exchange(ctx context.Context, id *identity, packet []byte, gone <-chan struct{}) (*waiter, int, error) {
+	answer, responder := p.waiters.get()
+	due, taken := p.hand(ctx, id, packet, responder)
+	if !taken {
+		answer.abandon()
+		p.waiters.put(answer)
+		return nil, http.StatusServiceUnavailable, errNotOpen
+	}
+	answered := answer.await(due, gone, p.closing)
+	p.inFlight.Add(-1) // first: whoever gets the answer may send the next packet at once
+	switch {
+	case !answered:
+		p.waiters.put(answer)
+		p.abandoned.Add(1)
+		return nil, http.StatusGatewayTimeout, errUnanswered
+	case answer.err != nil:
+		p.waiters.put(answer)
+		return nil, http.StatusInternalServerError, errNoAnswer
+	}
+	return answer, http.StatusOK, nil
 }
 
 // hand gives a packet to the handler, and counts it as in flight; the caller

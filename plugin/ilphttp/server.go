@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/interledger-go/connector/internal/idleconns"
 )
 
 // maxHeaderBytes is the most that the headers of a request or response of
@@ -40,6 +42,7 @@ type ServerOptions struct {
 // asks for it): serve plain HTTP only behind a proxy, or on loopback.
 type Server struct {
 	accountName func(*http.Request) string
+	named       bool   // by a function of the host's
 	limits      Limits // no zero values
 	log         *slog.Logger
 	registry    registry
@@ -50,7 +53,7 @@ var _ http.Handler = (*Server)(nil)
 
 // NewServer makes a Server without accounts.
 func NewServer(o ServerOptions) *Server {
-	s := &Server{accountName: o.AccountName, limits: o.Limits.withDefaults(), log: cmp.Or(o.Logger, discard)}
+	s := &Server{accountName: o.AccountName, named: o.AccountName != nil, limits: o.Limits.withDefaults(), log: cmp.Or(o.Logger, discard)}
 	if s.accountName == nil {
 		s.accountName = func(r *http.Request) string { return r.PathValue("account") }
 	}
@@ -59,11 +62,13 @@ func NewServer(o ServerOptions) *Server {
 
 // NewHTTPServer makes an http.Server for h whose limits suit packets, where
 // the zero http.Server has none: time for headers, for a request and for a
-// response, size of headers, streams of an HTTP/2 connection. Requests are
-// held until their packets are answered, so the time for a response is longer
-// than DefaultMaxHold and DefaultLateWindow together. The host sets Addr,
-// TLSConfig and the like, and bounds the number of connections, if need be, in
-// its listener.
+// response, size of headers, streams of an HTTP/2 connection, connections on
+// which no request is handled. Of these the one that has been silent for
+// longest is closed: past 1,000 that have sent no request yet, and past 10,000
+// that wait for another one. Requests are held until their packets are
+// answered, so the time for a response is longer than DefaultMaxHold and
+// DefaultLateWindow together. The host sets Addr, TLSConfig and the like. It
+// suits WebSockets as well, which are none of its connections any more.
 func NewHTTPServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -73,6 +78,7 @@ func NewHTTPServer(h http.Handler) *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeaderBytes,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: DefaultMaxInFlight},
+		ConnState:         idleconns.New(0, 0).ConnState,
 	}
 }
 

@@ -1,6 +1,7 @@
 package ilphttp
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -71,22 +72,32 @@ func (j *SignedJWT) sign(now time.Time, lifetime time.Duration) (string, error) 
 // headers has the headers of outgoing requests. They are the same for many
 // requests, and nobody changes them.
 type headers struct {
-	base http.Header // without Authorization
-	jwt  *SignedJWT  // nil: base, with the token, is used for ever
+	base requestHeaders // without Authorization
+	jwt  *SignedJWT     // nil: base, with the token, is used for ever
 
-	current atomic.Pointer[signedHeader]
+	current atomic.Pointer[requestHeaders]
 	mu      sync.Mutex // held while a token is made
 }
 
-type signedHeader struct {
+// requestHeaders are headers in the two forms that they are needed in.
+type requestHeaders struct {
 	header http.Header
-	renew  time.Time
+	lines  []byte    // each ended by CRLF
+	renew  time.Time // when its token is to be replaced, if it has a JWT
+}
+
+// write makes lines of the header.
+func (r *requestHeaders) write() {
+	var lines bytes.Buffer
+	_ = r.header.Write(&lines) // memory takes everything
+	r.lines = lines.Bytes()
 }
 
 func newHeaders(o *ClientOptions) (*headers, error) {
-	h := &headers{base: http.Header{"Content-Type": octetStream, "Accept": octetStream, "User-Agent": {"interledger-go"}}}
+	header := http.Header{"Content-Type": octetStream, "Accept": octetStream, "User-Agent": {"interledger-go"}}
+	h := &headers{base: requestHeaders{header: header}}
 	if o.PeerName != "" {
-		h.base.Set("ILP-Peer-Name", o.PeerName)
+		header.Set("ILP-Peer-Name", o.PeerName)
 	}
 	switch {
 	case o.JWT != nil && o.Token != "":
@@ -100,39 +111,41 @@ func newHeaders(o *ClientOptions) (*headers, error) {
 		signed.Lifetime = signed.Lifetime.Truncate(time.Second)
 		h.jwt = &signed
 	case o.Token != "":
-		h.base.Set("Authorization", "Bearer "+o.Token)
+		header.Set("Authorization", "Bearer "+o.Token)
 	}
-	for name := range h.base {
-		if strings.ContainsFunc(h.base.Get(name), func(r rune) bool { return r < ' ' || r > '~' }) {
+	for name := range header {
+		if strings.ContainsFunc(header.Get(name), func(r rune) bool { return r < ' ' || r > '~' }) {
 			return nil, fmt.Errorf("ilphttp: what goes into the header %s holds a character that cannot be sent", name)
 		}
 	}
+	h.base.write()
 	return h, nil
 }
 
 // get gives the headers of a request that is sent now. They are not to be
 // changed.
-func (h *headers) get() (http.Header, error) {
+func (h *headers) get() (*requestHeaders, error) {
 	if h.jwt == nil {
-		return h.base, nil
+		return &h.base, nil
 	}
 	now := time.Now()
-	if s := h.current.Load(); s != nil && now.Before(s.renew) {
-		return s.header, nil
+	if r := h.current.Load(); r != nil && now.Before(r.renew) {
+		return r, nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s := h.current.Load(); s != nil && now.Before(s.renew) {
-		return s.header, nil
+	if r := h.current.Load(); r != nil && now.Before(r.renew) {
+		return r, nil
 	}
 	token, err := h.jwt.sign(now, h.jwt.Lifetime)
 	if err != nil {
 		return nil, fmt.Errorf("ilphttp: signing a JWT: %w", err)
 	}
-	s := &signedHeader{header: h.base.Clone(), renew: now.Add(h.jwt.Lifetime / 2)}
-	s.header.Set("Authorization", "Bearer "+token)
-	h.current.Store(s)
-	return s.header, nil
+	r := &requestHeaders{header: h.base.header.Clone(), renew: now.Add(h.jwt.Lifetime / 2)}
+	r.header.Set("Authorization", "Bearer "+token)
+	r.write()
+	h.current.Store(r)
+	return r, nil
 }
 
 // anew has the next request sign a new token, since the last was refused.

@@ -18,30 +18,38 @@ const streamsPerConnection = 100
 // not known before the first: HTTP/2 shares a few, and a thousand packets
 // that come at once must not begin a thousand handshakes; HTTP/1.1 has one for
 // each request.
+//
+// Packets that go to one URL and are answered in the response travel over
+// HTTP/1.1 by carriers; everything else by net/http.
 type transport struct {
 	negotiating *http.Transport // either version; nil: HTTP/1.1 was asked for
-	http1       *http1
-	old         atomic.Bool // the server has chosen HTTP/1.1
+	http1       *http.Transport
+	carriers    carriers
+	old         atomic.Bool // the server has chosen HTTP/1.1, or there is no choice
 	conns       connections
 }
 
-func (t *transport) init(o *ClientOptions, limits *Limits, secure bool) {
+func (t *transport) init(s *sender, secure bool) {
+	o := &s.options
 	dial := t.conns.dialer(o.dialer())
-	t.http1 = &http1{
-		dial: dial, tls: o.TLS, dialTimeout: o.DialTimeout, idleTimeout: o.IdleTimeout,
-		maxResponse: int64(maxHeaderBytes + limits.MaxBody + maxPassedOver),
+	t.carriers = carriers{
+		s: s, dial: dial, tls: o.TLS, dialTimeout: o.DialTimeout, idleTimeout: o.IdleTimeout,
+		maxResponse: int64(maxHeaderBytes + s.limits.MaxBody + maxPassedOver),
 	}
+	t.http1 = newTransport(o, dial, s.limits.MaxInFlight, false)
 	if secure && !o.HTTP1 {
-		t.negotiating = newTransport(o, dial, limits.MaxInFlight/streamsPerConnection+2)
+		t.negotiating = newTransport(o, dial, s.limits.MaxInFlight/streamsPerConnection+2, true)
+	} else {
+		t.old.Store(true)
 	}
 }
 
 // newTransport makes a transport with at most so many connections to a host.
 // It asks no proxy of the environment, follows nothing, and unpacks nothing.
-func newTransport(o *ClientOptions, dial dialFunc, connections int) *http.Transport {
+func newTransport(o *ClientOptions, dial dialFunc, connections int, http2 bool) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
+	protocols.SetHTTP2(http2)
 	t := &http.Transport{
 		DialContext:            dial,
 		TLSHandshakeTimeout:    o.DialTimeout,
@@ -63,7 +71,7 @@ func newTransport(o *ClientOptions, dial dialFunc, connections int) *http.Transp
 // roundTrip sends a request. It is never sent a second time, but for one that
 // the http.Transport knows not to have been sent: see trip.nextBody.
 func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
-	if t.negotiating == nil || t.old.Load() {
+	if t.old.Load() {
 		return t.http1.RoundTrip(req)
 	}
 	resp, err := t.negotiating.RoundTrip(req)
@@ -76,7 +84,8 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 // close closes all connections, and so ends all requests. No new ones are made.
 func (t *transport) close() {
 	t.conns.close()
-	t.http1.stop()
+	t.carriers.stop()
+	t.http1.CloseIdleConnections()
 	if t.negotiating != nil {
 		t.negotiating.CloseIdleConnections()
 	}

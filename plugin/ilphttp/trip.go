@@ -2,8 +2,6 @@ package ilphttp
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -81,10 +79,11 @@ func (t *trip) exchange() (ilp.Reply, error) {
 	s := t.s
 	ctx, cancel := context.WithDeadline(s.ctx, s.due(t.expiry))
 	defer cancel()
-	header, err := s.headers.get()
+	headers, err := s.headers.get()
 	if err != nil {
 		return nil, notSent(err)
 	}
+	header := headers.header
 	target := s.target
 	if target == nil {
 		if target, err = s.segmentURL(ctx, t.destination); err != nil {
@@ -99,7 +98,7 @@ func (t *trip) exchange() (ilp.Reply, error) {
 		return nil, t.failed(err)
 	}
 	defer resp.Body.Close()
-	return t.read(resp)
+	return s.readReply(resp, &t.fulfill, &t.reject)
 }
 
 // post sends the packet.
@@ -114,64 +113,8 @@ func (t *trip) post(ctx context.Context, target *url.URL, header http.Header) (*
 
 // failed says what is known of a request that has brought no response.
 func (t *trip) failed(err error) error {
-	revoked := t.current.revoke()
-	switch closed := t.s.ctx.Err() != nil; {
-	case closed && revoked:
-		return errClosed
-	case closed:
-		return errClosing
-	case revoked:
-		return notSent(err)
+	if t.current.revoke() {
+		return t.s.notSent(err)
 	}
-	t.s.event(&t.s.unknown, "no reply to a packet that may have arrived", errAttr(err))
-	return unknownOutcome(err)
-}
-
-// read gives the reply of a response.
-func (t *trip) read(resp *http.Response) (ilp.Reply, error) {
-	s := t.s
-	if resp.StatusCode != http.StatusOK {
-		return nil, t.noPacket(resp)
-	}
-	packet, err := readPacket(resp.Body, resp.ContentLength, s.limits.MaxBody)
-	if err == nil {
-		var reply ilp.Reply
-		if reply, err = ilp.DecodeReply(packet, &t.fulfill, &t.reject); err == nil {
-			return reply, nil
-		}
-	}
-	if s.ctx.Err() != nil {
-		return nil, errClosing
-	}
-	s.event(&s.unknown, "the reply to a packet cannot be read", errAttr(err))
-	return nil, unknownOutcome(err)
-}
-
-// noPacket says what a status means that brings no reply.
-func (t *trip) noPacket(resp *http.Response) error {
-	s := t.s
-	_, _ = io.CopyN(io.Discard, resp.Body, maxPassedOver) // so that the connection can be used again
-	if resp.StatusCode < 300 {
-		s.event(&s.unknown, "a status of success without a packet", statusAttr(resp.StatusCode))
-		return unknownOutcome(errMovedAway)
-	}
-	if resp.StatusCode == http.StatusUnauthorized {
-		s.headers.anew()
-	}
-	s.event(&s.refused, "a packet was answered with a status of refusal", statusAttr(resp.StatusCode))
-	return refusal(resp.StatusCode)
-}
-
-// maxPassedOver is how much of a page that is no packet is read.
-const maxPassedOver = 64 << 10
-
-func notSent(err error) error {
-	if errors.Is(err, plugin.ErrNotSent) {
-		return err
-	}
-	return fmt.Errorf("ilphttp: %w: %w", plugin.ErrNotSent, err)
-}
-
-func unknownOutcome(err error) error {
-	return fmt.Errorf("ilphttp: %w: %w", plugin.ErrUnknownOutcome, err)
+	return t.s.lost(err)
 }

@@ -40,13 +40,13 @@
 // Each user has limits of its own ([UserLimits]): they are the middleware
 // that stands around a connector's accounts, once more. With a Ledger each
 // user has a book, in the ledger of the connector. The postings of a packet
-// are made in the order in which money moves: for a packet to a user, first
+// are made together, and none waits for another: for a packet to a user, first
 // the user's, then the account's, then that of the source; for a packet from
-// a user the next hop's, the account's, and then the user's. A fulfillment is
-// handed on when the posting before it is durable, so a book is never behind
-// what somebody was told. If the process is killed in the moment between the
-// account's posting for a packet from a user and the user's, the user has not
-// been charged; it has not been given the fulfillment either.
+// a user the next hop's, the user's, and then the account's (plugin.Poster). A
+// fulfillment is handed on when all are durable, and none is durable before one
+// that was made earlier. So whenever the process is killed, a book is not
+// behind what somebody was told, and what is booked with the account is booked
+// with its users.
 //
 // The account has limits, too, and they are about all its users together.
 // MaxInFlight in particular is to be set for a connector.Account that has

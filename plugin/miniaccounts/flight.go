@@ -56,7 +56,7 @@ type flight struct {
 
 var (
 	_ middleware.Terminal = (*flight)(nil)
-	_ plugin.Replier      = (*flight)(nil)
+	_ plugin.Poster       = (*flight)(nil)
 )
 
 // Where a packet is.
@@ -182,6 +182,16 @@ func (f *flight) Reply(ctx context.Context, generation uint64, reply ilp.Reply, 
 		return
 	}
 	f.packet.Answer(ctx, f.keep(reply, err))
+}
+
+// Post books a packet of the user: it is fulfilled, and about to be booked
+// with the account. What asks for an address is not: what the user is told may
+// not be what the connector has said.
+func (f *flight) Post(ctx context.Context, generation uint64) {
+	if f.state.Load() != flightState(generation, flightSent) || f.config {
+		return
+	}
+	f.packet.Post(ctx)
 }
 
 // keep copies the answer to where it stays.

@@ -85,8 +85,8 @@ type admission struct {
 }
 
 // authenticate says whose socket it is that has shown these credentials.
-func (srv *Server) authenticate(ctx context.Context, username, token []byte) (btplink.Admission, error) {
-	a, err := srv.admit(ctx, string(username), string(token))
+func (srv *Server) authenticate(ctx context.Context, shown btplink.Shown) (btplink.Admission, error) {
+	a, err := srv.admit(ctx, string(shown.Username), string(shown.Token))
 	if t, ok := errors.AsType[temporary](err); ok {
 		return btplink.Admission{}, btplink.Errorf(btplink.T00UnreachableError, "%v", t)
 	}

@@ -100,7 +100,9 @@ type Options struct {
 	// ended. 0 means DefaultMaxSockets.
 	MaxSockets int
 	// MaxUnauthenticated is how many sockets may be open that have not shown
-	// whose they are. 0 means DefaultMaxUnauthenticated.
+	// whose they are. Past it the one that has been silent for longest is
+	// ended, and where all are being authenticated, the one that comes is
+	// refused. 0 means DefaultMaxUnauthenticated.
 	MaxUnauthenticated int
 	// MaxConnections is how many sockets may be open altogether. 0 means
 	// DefaultMaxConnections.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/interledger-go/connector/internal/teststore"
 	"github.com/interledger-go/connector/store/redisstore"
 )
 
@@ -44,7 +45,7 @@ func TestDurability(t *testing.T) {
 			if err != nil && (s != nil || !strings.Contains(err.Error(), "may lose what it has acknowledged: "+test.says) || !strings.Contains(err.Error(), r.Addr())) {
 				t.Errorf("Open: %v, want it to say %q of %s", err, test.says, r.Addr())
 			}
-			mustWrite(t, r.open(t, client, redisstore.Options{AllowLoss: true}), "k", "v")
+			teststore.MustWrite(t, r.open(t, client, redisstore.Options{AllowLoss: true}), "k", "v")
 		})
 	}
 }
@@ -62,6 +63,6 @@ func TestDurabilityThatCannotBeKnown(t *testing.T) {
 		}
 	}
 	s := r.open(t, client, redisstore.Options{AllowLoss: true})
-	mustWrite(t, s, "k", "v")
-	wantValue(t, s, "k", "v")
+	teststore.MustWrite(t, s, "k", "v")
+	teststore.WantValue(t, s, "k", "v")
 }

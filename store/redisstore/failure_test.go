@@ -12,6 +12,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/interledger-go/connector/internal/testserver"
+	"github.com/interledger-go/connector/internal/teststore"
 	"github.com/interledger-go/connector/store"
 	"github.com/interledger-go/connector/store/redisstore"
 )
@@ -35,7 +36,7 @@ func wantUnknown(t *testing.T, err error) {
 // eventually repeats what may fail until the client has noticed a change.
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
-	ctx, again := expiring(t, 20*time.Second), time.NewTicker(10*time.Millisecond)
+	ctx, again := teststore.Expiring(t, 20*time.Second), time.NewTicker(10*time.Millisecond)
 	defer again.Stop()
 	for {
 		err := try()
@@ -52,7 +53,7 @@ func eventually(t *testing.T, what string, try func() error) {
 
 // awaitValue waits until the server has a value.
 func awaitValue(t *testing.T, client rueidis.Client, s *redisstore.Store, key, want string) {
-	ctx, again := expiring(t, 20*time.Second), time.NewTicker(time.Millisecond)
+	ctx, again := teststore.Expiring(t, 20*time.Second), time.NewTicker(time.Millisecond)
 	defer again.Stop()
 	for {
 		value, err := client.Do(ctx, client.B().Hget().Key("{"+s.Prefix()+"}:values").Field(key).Build()).ToString()
@@ -73,7 +74,7 @@ func TestLostReply(t *testing.T) {
 	r := start(t)
 	proxy := testserver.NewProxy(t, r.Addr())
 	s := r.open(t, connect(t, proxy.Addr(), quick), redisstore.Options{Grace: 50 * time.Millisecond})
-	mustWrite(t, s, "k", "old")
+	teststore.MustWrite(t, s, "k", "old")
 
 	direct := connect(t, r.Addr())
 	held := proxy.HoldReply("lost reply")
@@ -83,14 +84,14 @@ func TestLostReply(t *testing.T) {
 		awaitValue(t, direct, s, "k", "lost reply")
 		cancel()
 	}()
-	err := write(ctx, s, "k", "lost reply")
+	err := teststore.Write(ctx, s, "k", "lost reply")
 	wantUnknown(t, err)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Write: %v, want the error of its context", err)
 	}
 	proxy.Break()
-	eventually(t, "Write", func() error { return write(t.Context(), s, "other", "v") })
-	wantValue(t, s, "k", "lost reply")
+	eventually(t, "Write", func() error { return teststore.Write(t.Context(), s, "other", "v") })
+	teststore.WantValue(t, s, "k", "lost reply")
 
 	held = proxy.HoldReply("connection breaks")
 	go func() {
@@ -98,9 +99,9 @@ func TestLostReply(t *testing.T) {
 		awaitValue(t, direct, s, "k", "connection breaks")
 		proxy.Break()
 	}()
-	wantUnknown(t, write(t.Context(), s, "k", "connection breaks"))
-	eventually(t, "Write", func() error { return write(t.Context(), s, "other", "v") })
-	wantValue(t, s, "k", "connection breaks")
+	wantUnknown(t, teststore.Write(t.Context(), s, "k", "connection breaks"))
+	eventually(t, "Write", func() error { return teststore.Write(t.Context(), s, "other", "v") })
+	teststore.WantValue(t, s, "k", "connection breaks")
 }
 
 // What has been sent is worth waiting for, though the context is done.
@@ -115,10 +116,10 @@ func TestReplyWithinGrace(t *testing.T) {
 		cancel()
 		proxy.Release()
 	}()
-	if err := write(ctx, s, "k", "within grace"); err != nil {
+	if err := teststore.Write(ctx, s, "k", "within grace"); err != nil {
 		t.Errorf("Write: %v, want the outcome", err)
 	}
-	wantValue(t, s, "k", "within grace")
+	teststore.WantValue(t, s, "k", "within grace")
 }
 
 // A batch that is still on its way when the store has given it up does not come
@@ -127,16 +128,16 @@ func TestLateWrite(t *testing.T) {
 	r := start(t)
 	proxy := testserver.NewProxy(t, r.Addr())
 	s := r.open(t, connect(t, proxy.Addr(), quick), redisstore.Options{Grace: 50 * time.Millisecond})
-	mustWrite(t, s, "k", "old")
+	teststore.MustWrite(t, s, "k", "old")
 	held := proxy.HoldRequest("late write")
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		<-held
 		cancel()
 	}()
-	wantUnknown(t, write(ctx, s, "k", "late write"))
-	eventually(t, "Write on a new connection", func() error { return write(expiring(t, time.Second), s, "k", "next") })
-	wantValue(t, s, "k", "next")
+	wantUnknown(t, teststore.Write(ctx, s, "k", "late write"))
+	eventually(t, "Write on a new connection", func() error { return teststore.Write(teststore.Expiring(t, time.Second), s, "k", "next") })
+	teststore.WantValue(t, s, "k", "next")
 
 	// Its connection stays open until the server has read it to the end.
 	direct := connect(t, r.Addr())
@@ -148,8 +149,8 @@ func TestLateWrite(t *testing.T) {
 		}
 		return nil
 	})
-	wantValue(t, s, "k", "next")
-	mustWrite(t, s, "k", "after")
+	teststore.WantValue(t, s, "k", "next")
+	teststore.MustWrite(t, s, "k", "after")
 }
 
 // evals returns how many scripts the server has run that look at owner and
@@ -173,8 +174,8 @@ func evals(t *testing.T, client rueidis.Client) string {
 func TestNumbers(t *testing.T) {
 	r := start(t)
 	s := r.open(t, connect(t, r.Addr()), redisstore.Options{})
-	mustWrite(t, s, "k", "v")
-	mustWrite(t, s, "k", "last")
+	teststore.MustWrite(t, s, "k", "v")
+	teststore.MustWrite(t, s, "k", "last")
 	var b store.Batch
 	b.Put("k", []byte("again"))
 	for _, test := range []struct {
@@ -185,9 +186,9 @@ func TestNumbers(t *testing.T) {
 			t.Errorf("batch %d after %d: %q, %v; want %q", test.number, s.Batch(), status, err, test.status)
 		}
 	}
-	wantValue(t, s, "k", "last")
-	mustWrite(t, s, "k", "next")
-	wantValue(t, s, "k", "next")
+	teststore.WantValue(t, s, "k", "last")
+	teststore.MustWrite(t, s, "k", "next")
+	teststore.WantValue(t, s, "k", "next")
 }
 
 // While a server is away, calls fail at once, with errors that leave room for
@@ -195,12 +196,12 @@ func TestNumbers(t *testing.T) {
 func TestServerStops(t *testing.T) {
 	r := start(t)
 	s := r.open(t, connect(t, r.Addr()), redisstore.Options{})
-	mustWrite(t, s, "k", "old")
+	teststore.MustWrite(t, s, "k", "old")
 	r.Stop()
 	notWritten := 0
 	for range 5 {
 		_, errGet := s.Get(t.Context(), "k")
-		errWrite := write(t.Context(), s, "k", "new")
+		errWrite := teststore.Write(t.Context(), s, "k", "new")
 		for name, err := range map[string]error{
 			"Get":   errGet,
 			"Scan":  s.Scan(t.Context(), "", func(string, []byte) error { return errors.New("a visit") }),
@@ -218,8 +219,8 @@ func TestServerStops(t *testing.T) {
 		t.Errorf("%d of 5 Writes say ErrNotWritten, want all to which the server is not there", notWritten)
 	}
 	r.Start()
-	eventually(t, "Write", func() error { return write(t.Context(), s, "k", "new") })
-	wantValue(t, s, "k", "new")
+	eventually(t, "Write", func() error { return teststore.Write(t.Context(), s, "k", "new") })
+	teststore.WantValue(t, s, "k", "new")
 }
 
 // A server that hangs holds up nobody for longer than the context, and the
@@ -228,13 +229,13 @@ func TestServerHangs(t *testing.T) {
 	const short = 100 * time.Millisecond
 	r := start(t)
 	s := r.open(t, connect(t, r.Addr(), quick), redisstore.Options{Grace: short})
-	mustWrite(t, s, "k", "old")
+	teststore.MustWrite(t, s, "k", "old")
 	r.Pause()
-	errWrite := write(expiring(t, short), s, "k", "given up")
-	_, errGet := s.Get(expiring(t, short), "k")
+	errWrite := teststore.Write(teststore.Expiring(t, short), s, "k", "given up")
+	_, errGet := s.Get(teststore.Expiring(t, short), "k")
 	for name, err := range map[string]error{
 		"Get":   errGet,
-		"Scan":  s.Scan(expiring(t, short), "", func(string, []byte) error { return nil }),
+		"Scan":  s.Scan(teststore.Expiring(t, short), "", func(string, []byte) error { return nil }),
 		"Write": errWrite,
 	} {
 		if err == nil || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrNotFound) {
@@ -246,8 +247,8 @@ func TestServerHangs(t *testing.T) {
 		t.Errorf("Write: %v, want the error of its context", errWrite)
 	}
 	r.Resume()
-	eventually(t, "Write", func() error { return write(expiring(t, time.Second), s, "k", "new") })
-	wantValue(t, s, "k", "new")
+	eventually(t, "Write", func() error { return teststore.Write(teststore.Expiring(t, time.Second), s, "k", "new") })
+	teststore.WantValue(t, s, "k", "new")
 }
 
 // What a server refuses has no effect at all, the store says so, and nothing
@@ -267,8 +268,8 @@ func TestServerRefuses(t *testing.T) {
 			r := start(t)
 			client := connect(t, r.Addr())
 			s := r.open(t, client, redisstore.Options{})
-			mustWrite(t, s, "k", "old")
-			mustWrite(t, s, "deleted", "old")
+			teststore.MustWrite(t, s, "k", "old")
+			teststore.MustWrite(t, s, "deleted", "old")
 			do(t, client, test.refuse...)
 			var b store.Batch
 			b.Put("k", []byte("new"))
@@ -280,15 +281,15 @@ func TestServerRefuses(t *testing.T) {
 				}
 			}
 			do(t, client, test.accept...)
-			wantValue(t, s, "k", "old")
-			wantValue(t, s, "deleted", "old")
+			teststore.WantValue(t, s, "k", "old")
+			teststore.WantValue(t, s, "deleted", "old")
 			if _, err := s.Get(t.Context(), "added"); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("Get: %v, want ErrNotFound", err)
 			}
 			if err := s.Write(t.Context(), &b); err != nil {
 				t.Error(err)
 			}
-			wantValue(t, s, "added", "new")
+			teststore.WantValue(t, s, "added", "new")
 		})
 	}
 }

@@ -5,30 +5,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/interledger-go/connector/internal/teststore"
 	"github.com/interledger-go/connector/store"
 	"github.com/interledger-go/connector/store/redisstore"
 )
-
-// wantEnded checks that a store has closed itself, and says why.
-func wantEnded(t *testing.T, s store.Store, reason string) {
-	t.Helper()
-	_, errGet := s.Get(t.Context(), "k")
-	for name, err := range map[string]error{
-		"Write": write(t.Context(), s, "k", "v"),
-		"Get":   errGet,
-		"Scan":  s.Scan(t.Context(), "", func(string, []byte) error { return nil }),
-	} {
-		if !errors.Is(err, store.ErrClosed) || !strings.Contains(err.Error(), reason) {
-			t.Errorf("%s: %v, want ErrClosed and %q", name, err, reason)
-		}
-	}
-}
 
 // attempts are the calls by which a store finds out what has become of its
 // keys.
 func attempts(t *testing.T) map[string]func(s store.Store) error {
 	return map[string]func(s store.Store) error{
-		"Write": func(s store.Store) error { return write(t.Context(), s, "k", "too late") },
+		"Write": func(s store.Store) error { return teststore.Write(t.Context(), s, "k", "too late") },
 		"Get": func(s store.Store) error {
 			_, err := s.Get(t.Context(), "k")
 			return err
@@ -46,16 +32,16 @@ func TestTakeOver(t *testing.T) {
 	for name, attempt := range attempts(t) {
 		t.Run(name, func(t *testing.T) {
 			old := r.open(t, connect(t, r.Addr()), redisstore.Options{})
-			mustWrite(t, old, "k", "old")
+			teststore.MustWrite(t, old, "k", "old")
 			young := r.open(t, connect(t, r.Addr()), redisstore.Options{Prefix: old.Prefix()})
-			wantValue(t, young, "k", "old")
+			teststore.WantValue(t, young, "k", "old")
 			if err := attempt(old); !errors.Is(err, store.ErrClosed) {
 				t.Errorf("%s of the old one: %v, want ErrClosed", name, err)
 			}
-			wantEnded(t, old, "another process has opened it")
-			wantValue(t, young, "k", "old")
-			mustWrite(t, young, "k", "young")
-			wantValue(t, young, "k", "young")
+			teststore.WantEnded(t, old, "another process has opened it")
+			teststore.WantValue(t, young, "k", "old")
+			teststore.MustWrite(t, young, "k", "young")
+			teststore.WantValue(t, young, "k", "young")
 		})
 	}
 }
@@ -77,8 +63,8 @@ func TestLostWrites(t *testing.T) {
 		for call, attempt := range attempts(t) {
 			t.Run(name+"/"+call, func(t *testing.T) {
 				s := r.open(t, client, redisstore.Options{})
-				mustWrite(t, s, "k", "old")
-				mustWrite(t, s, "k", "new")
+				teststore.MustWrite(t, s, "k", "old")
+				teststore.MustWrite(t, s, "k", "new")
 				command := make([]string, len(test.command))
 				for i, word := range test.command {
 					command[i] = strings.ReplaceAll(word, "%", "{"+s.Prefix()+"}")
@@ -87,7 +73,7 @@ func TestLostWrites(t *testing.T) {
 				if err := attempt(s); !errors.Is(err, store.ErrClosed) {
 					t.Errorf("%s: %v, want ErrClosed", call, err)
 				}
-				wantEnded(t, s, test.reason)
+				teststore.WantEnded(t, s, test.reason)
 			})
 		}
 	}
@@ -97,16 +83,16 @@ func TestLostWrites(t *testing.T) {
 func TestCrashWithoutDurability(t *testing.T) {
 	r := start(t, "--appendonly", "no")
 	s := r.open(t, connect(t, r.Addr()), redisstore.Options{AllowLoss: true})
-	mustWrite(t, s, "k", "v")
+	teststore.MustWrite(t, s, "k", "v")
 	r.Kill()
 	r.Start()
 	eventually(t, "the loss is found", func() error {
-		if err := write(t.Context(), s, "k", "v"); !errors.Is(err, store.ErrClosed) {
+		if err := teststore.Write(t.Context(), s, "k", "v"); !errors.Is(err, store.ErrClosed) {
 			return err
 		}
 		return nil
 	})
-	wantEnded(t, s, "the server has lost the key {"+s.Prefix()+"}:meta")
+	teststore.WantEnded(t, s, "the server has lost the key {"+s.Prefix()+"}:meta")
 }
 
 // Keys that do not belong together are not opened, and a scan that meets them
@@ -122,8 +108,8 @@ func TestTornKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			do(t, client, "FLUSHALL")
 			s := r.open(t, client, redisstore.Options{Prefix: "torn"})
-			mustWrite(t, s, "k", "v")
-			mustWrite(t, s, "l", "v")
+			teststore.MustWrite(t, s, "k", "v")
+			teststore.MustWrite(t, s, "l", "v")
 			do(t, client, command...)
 			_, err := redisstore.Open(t.Context(), client, redisstore.Options{Prefix: "torn"})
 			if err == nil || !strings.Contains(err.Error(), "do not belong together") {
@@ -133,13 +119,13 @@ func TestTornKeys(t *testing.T) {
 	}
 	do(t, client, "FLUSHALL")
 	s := r.open(t, client, redisstore.Options{Prefix: "torn"})
-	mustWrite(t, s, "k", "v")
+	teststore.MustWrite(t, s, "k", "v")
 	do(t, client, "HDEL", "{torn}:values", "k")
 	err := s.Scan(t.Context(), "", func(string, []byte) error { return errors.New("a visit") })
 	if !errors.Is(err, store.ErrClosed) {
 		t.Errorf("Scan: %v, want ErrClosed", err)
 	}
-	wantEnded(t, s, "no longer belong together")
+	teststore.WantEnded(t, s, "no longer belong together")
 }
 
 // A program does not touch keys that a later version has made, or others.
@@ -147,14 +133,14 @@ func TestOpenRefusesKeys(t *testing.T) {
 	r := start(t)
 	client := connect(t, r.Addr())
 	s := r.open(t, client, redisstore.Options{Prefix: "p"})
-	mustWrite(t, s, "k", "v")
+	teststore.MustWrite(t, s, "k", "v")
 	do(t, client, "HSET", "{p}:meta", "version", "2")
 	_, err := redisstore.Open(t.Context(), client, redisstore.Options{Prefix: "p"})
 	if err == nil || !strings.Contains(err.Error(), "are of version 2, which a later version of this program has made") {
 		t.Errorf("Open: %v, want it to refuse version 2", err)
 	}
 	do(t, client, "HSET", "{p}:meta", "version", "1")
-	mustWrite(t, s, "k", "it has not been taken over")
+	teststore.MustWrite(t, s, "k", "it has not been taken over")
 
 	for _, key := range []string{"meta", "values", "index"} {
 		do(t, client, "SET", "{q}:"+key, "of somebody else")

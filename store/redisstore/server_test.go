@@ -122,26 +122,6 @@ func awaitCluster(t *testing.T, client rueidis.Client) {
 	}
 }
 
-func write(ctx context.Context, s store.Store, key, value string) error {
-	var b store.Batch
-	b.Put(key, []byte(value))
-	return s.Write(ctx, &b)
-}
-
-func mustWrite(t testing.TB, s store.Store, key, value string) {
-	t.Helper()
-	if err := write(context.Background(), s, key, value); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func wantValue(t testing.TB, s store.Store, key, want string) {
-	t.Helper()
-	if got, err := s.Get(context.Background(), key); err != nil || string(got) != want {
-		t.Errorf("%s is %q, %v; want %q", key, got, err, want)
-	}
-}
-
 // do runs a command.
 func do(t testing.TB, client rueidis.Client, command ...string) rueidis.RedisResult {
 	t.Helper()
@@ -152,54 +132,8 @@ func do(t testing.TB, client rueidis.Client, command ...string) rueidis.RedisRes
 	return result
 }
 
-// expiring returns a context with little time left.
-func expiring(t testing.TB, left time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), left)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 func BenchmarkStore(b *testing.B) {
 	r := start(b)
 	client := connect(b, r.Addr())
 	storetest.Bench(b, r.options(client))
-	for _, writers := range []int{1, 64} {
-		b.Run(fmt.Sprintf("Writers=%d", writers), func(b *testing.B) {
-			benchWriters(b, r.open(b, client, redisstore.Options{}), writers)
-		})
-	}
-}
-
-// benchWriters measures writers that write the same key of their own, each
-// with another value every time.
-func benchWriters(b *testing.B, s store.Store, writers int) {
-	next := make(chan int)
-	failed := make(chan error, writers)
-	for w := range writers {
-		go func() {
-			var batch store.Batch
-			var err error
-			for i := range next {
-				batch.Reset()
-				batch.Put(fmt.Sprintf("account/%d", w), fmt.Appendf(nil, "%064d", i))
-				if e := s.Write(context.Background(), &batch); e != nil {
-					err = e
-				}
-			}
-			failed <- err
-		}()
-	}
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		next <- i
-		i++
-	}
-	close(next)
-	for range writers {
-		if err := <-failed; err != nil {
-			b.Error(err)
-		}
-	}
-	b.ReportMetric(float64(i)/b.Elapsed().Seconds(), "writes/s")
 }

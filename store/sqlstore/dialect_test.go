@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/interledger-go/connector/internal/teststore"
 	"github.com/interledger-go/connector/store"
 	"github.com/interledger-go/connector/store/sqlstore"
 	"github.com/interledger-go/connector/store/storetest"
@@ -108,8 +109,8 @@ func TestFaults(t *testing.T) {
 		t.Run(fmt.Sprint(test.faults), func(t *testing.T) {
 			server := newFakeServer(t)
 			s := server.open(t)
-			mustWrite(t, s, "k", "old")
-			mustWrite(t, s, "other", "old")
+			teststore.MustWrite(t, s, "k", "old")
+			teststore.MustWrite(t, s, "other", "old")
 			server.fail(test.faults...)
 			var b store.Batch
 			b.Put("k", []byte("new"))
@@ -131,13 +132,13 @@ func TestFaults(t *testing.T) {
 				t.Errorf("these have not come: %v", left)
 			}
 			if test.there {
-				wantValue(t, s, "k", "new")
+				teststore.WantValue(t, s, "k", "new")
 			} else {
-				wantValue(t, s, "k", "old")
-				wantValue(t, s, "other", "old")
+				teststore.WantValue(t, s, "k", "old")
+				teststore.WantValue(t, s, "other", "old")
 			}
-			mustWrite(t, s, "k", "next")
-			wantValue(t, s, "k", "next")
+			teststore.MustWrite(t, s, "k", "next")
+			teststore.WantValue(t, s, "k", "next")
 		})
 	}
 }
@@ -148,7 +149,7 @@ func TestContextDoneBeforeTheCommit(t *testing.T) {
 		t.Run(step, func(t *testing.T) {
 			server := newFakeServer(t)
 			s := server.open(t)
-			mustWrite(t, s, "k", "old")
+			teststore.MustWrite(t, s, "k", "old")
 			ctx, cancel := context.WithCancel(t.Context())
 			server.before = map[string]func(){step: cancel}
 			var b store.Batch
@@ -156,8 +157,8 @@ func TestContextDoneBeforeTheCommit(t *testing.T) {
 			if err := s.Commit(ctx, &b); !errors.Is(err, store.ErrNotWritten) || !errors.Is(err, context.Canceled) {
 				t.Errorf("commit: %v, want ErrNotWritten and the error of the context", err)
 			}
-			wantValue(t, s, "k", "old")
-			mustWrite(t, s, "k", "next")
+			teststore.WantValue(t, s, "k", "old")
+			teststore.MustWrite(t, s, "k", "next")
 		})
 	}
 }
@@ -181,7 +182,7 @@ func TestOpenFaults(t *testing.T) {
 			server.mu.Lock()
 			server.faults = nil
 			server.mu.Unlock()
-			mustWrite(t, server.open(t), "k", "v")
+			teststore.MustWrite(t, server.open(t), "k", "v")
 		})
 	}
 }
@@ -191,7 +192,7 @@ func TestOpenFaults(t *testing.T) {
 func TestOpenTriesAgain(t *testing.T) {
 	server := newFakeServer(t)
 	server.fail(fault{"create", fails}, fault{"create", fails}, fault{"insert", fails})
-	mustWrite(t, server.open(t), "k", "v")
+	teststore.MustWrite(t, server.open(t), "k", "v")
 }
 
 func TestChecks(t *testing.T) {
@@ -211,7 +212,7 @@ func TestCloseLeavesThePool(t *testing.T) {
 	server := newFakeServer(t)
 	db := server.pool(t)
 	s := openDialect(t, db, fakeDialect(), sqlstore.Options{})
-	mustWrite(t, s, "k", "v")
+	teststore.MustWrite(t, s, "k", "v")
 	if inUse := db.Stats().InUse; inUse != 1 {
 		t.Errorf("%d connections are in use, want 1", inUse)
 	}

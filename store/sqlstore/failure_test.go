@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/internal/testserver"
+	"github.com/interledger-go/connector/internal/teststore"
 	"github.com/interledger-go/connector/store"
 	"github.com/interledger-go/connector/store/sqlstore"
 )
@@ -24,7 +25,7 @@ func wantUnknown(t *testing.T, err error) {
 
 // awaitValue waits until the table has a value.
 func awaitValue(t *testing.T, db *sql.DB, s *sqlstore.Store, key, want string) {
-	ctx, again := expiring(t, 20*time.Second), time.NewTicker(time.Millisecond)
+	ctx, again := teststore.Expiring(t, 20*time.Second), time.NewTicker(time.Millisecond)
 	defer again.Stop()
 	for {
 		var value []byte
@@ -45,7 +46,7 @@ func awaitValue(t *testing.T, db *sql.DB, s *sqlstore.Store, key, want string) {
 func testLostReply(t *testing.T, d *database) {
 	proxy := testserver.NewProxy(t, d.server.Addr())
 	s := d.open(t, d.pool(t, proxy.Addr(), ""), sqlstore.Options{Grace: 50 * time.Millisecond})
-	mustWrite(t, s, "k", "old")
+	teststore.MustWrite(t, s, "k", "old")
 
 	held := proxy.HoldReply(d.commit)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -53,14 +54,14 @@ func testLostReply(t *testing.T, d *database) {
 		<-held
 		cancel()
 	}()
-	err := write(ctx, s, "k", "reply is late")
+	err := teststore.Write(ctx, s, "k", "reply is late")
 	wantUnknown(t, err)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Write: %v, want the error of its context", err)
 	}
-	mustWrite(t, s, "k", "next")
+	teststore.MustWrite(t, s, "k", "next")
 	proxy.Release()
-	wantValue(t, s, "k", "next")
+	teststore.WantValue(t, s, "k", "next")
 
 	// A driver that loses its connection may ask the server to cancel what it
 	// is doing, so that has to be done.
@@ -71,9 +72,9 @@ func testLostReply(t *testing.T, d *database) {
 		awaitValue(t, db, s, "k", "reply is lost")
 		proxy.Break()
 	}()
-	wantUnknown(t, write(t.Context(), s, "k", "reply is lost"))
-	mustWrite(t, s, "other", "v")
-	wantValue(t, s, "k", "reply is lost")
+	wantUnknown(t, teststore.Write(t.Context(), s, "k", "reply is lost"))
+	teststore.MustWrite(t, s, "other", "v")
+	teststore.WantValue(t, s, "k", "reply is lost")
 }
 
 // A commit that has been sent is worth waiting for, though the context is done.
@@ -87,10 +88,10 @@ func testReplyWithinGrace(t *testing.T, d *database) {
 		cancel()
 		proxy.Release()
 	}()
-	if err := write(ctx, s, "k", "within grace"); err != nil {
+	if err := teststore.Write(ctx, s, "k", "within grace"); err != nil {
 		t.Errorf("Write: %v, want the outcome", err)
 	}
-	wantValue(t, s, "k", "within grace")
+	teststore.WantValue(t, s, "k", "within grace")
 }
 
 // A commit that is still on its way when the store has given it up does not
@@ -101,7 +102,7 @@ func testLateCommit(t *testing.T, d *database) {
 	dialect.Session = d.impatient
 	s := openDialect(t, d.pool(t, proxy.Addr(), ""), dialect,
 		sqlstore.Options{Prefix: d.newPrefix(), Grace: 50 * time.Millisecond})
-	mustWrite(t, s, "k", "old")
+	teststore.MustWrite(t, s, "k", "old")
 
 	held := proxy.HoldRequest(d.commit)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -109,20 +110,20 @@ func testLateCommit(t *testing.T, d *database) {
 		<-held
 		cancel()
 	}()
-	wantUnknown(t, write(ctx, s, "k", "late"))
-	wantValue(t, s, "k", "old")
+	wantUnknown(t, teststore.Write(ctx, s, "k", "late"))
+	teststore.WantValue(t, s, "k", "old")
 
 	// The transaction is still open at the server and locks out the next one,
 	// until the server ends it.
-	err := write(expiring(t, 50*time.Millisecond), s, "k", "too early")
+	err := teststore.Write(teststore.Expiring(t, 50*time.Millisecond), s, "k", "too early")
 	if !errors.Is(err, store.ErrNotWritten) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Write: %v, want ErrNotWritten and the error of its context", err)
 	}
-	mustWrite(t, s, "k", "next")
+	teststore.MustWrite(t, s, "k", "next")
 	proxy.Release()
 	for range 10 {
-		wantValue(t, s, "k", "next")
-		mustWrite(t, s, "other", "v")
+		teststore.WantValue(t, s, "k", "next")
+		teststore.MustWrite(t, s, "other", "v")
 	}
 }
 
@@ -134,12 +135,12 @@ func testConnectionDiesWhileIdle(t *testing.T, d *database) {
 	db.SetMaxIdleConns(idle)
 	s := d.open(t, db, sqlstore.Options{})
 	for i := range 5 {
-		mustWrite(t, s, "k", fmt.Sprint(i))
+		teststore.MustWrite(t, s, "k", fmt.Sprint(i))
 		proxy.Break()
 	}
 	d.server.Stop()
 	d.server.Start()
-	mustWrite(t, s, "k", "v")
+	teststore.MustWrite(t, s, "k", "v")
 
 	// Nor do others of the pool that have died with it.
 	var conns []*sql.Conn
@@ -159,21 +160,21 @@ func testConnectionDiesWhileIdle(t *testing.T, d *database) {
 		}
 	}
 	proxy.Break()
-	mustWrite(t, s, "k", "v")
+	teststore.MustWrite(t, s, "k", "v")
 }
 
 // While a server is away, calls fail at once, with errors that leave room for
 // another try. When it is back, so is the store.
 func testServerStops(t *testing.T, d *database) {
 	s := d.open(t, d.pool(t, d.server.Addr(), ""), sqlstore.Options{})
-	mustWrite(t, s, "k", "old")
+	teststore.MustWrite(t, s, "k", "old")
 	d.server.Stop()
 	for range 3 {
 		_, errGet := s.Get(t.Context(), "k")
 		for name, err := range map[string]error{
 			"Get":   errGet,
 			"Scan":  s.Scan(t.Context(), "", func(string, []byte) error { return errors.New("a visit") }),
-			"Write": write(t.Context(), s, "k", "new"),
+			"Write": teststore.Write(t.Context(), s, "k", "new"),
 		} {
 			if err == nil || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) {
 				t.Errorf("%s: %v, want an error after which trying again makes sense", name, err)
@@ -184,9 +185,9 @@ func testServerStops(t *testing.T, d *database) {
 		}
 	}
 	d.server.Start()
-	wantValue(t, s, "k", "old")
-	mustWrite(t, s, "k", "new")
-	wantValue(t, s, "k", "new")
+	teststore.WantValue(t, s, "k", "old")
+	teststore.MustWrite(t, s, "k", "new")
+	teststore.WantValue(t, s, "k", "new")
 }
 
 // A server that hangs holds up nobody for longer than the context, and the
@@ -194,14 +195,14 @@ func testServerStops(t *testing.T, d *database) {
 func testServerHangs(t *testing.T, d *database) {
 	const short = 100 * time.Millisecond
 	s := d.open(t, d.pool(t, d.server.Addr(), ""), sqlstore.Options{Grace: short})
-	mustWrite(t, s, "k", "old")
-	wantValue(t, s, "k", "old")
+	teststore.MustWrite(t, s, "k", "old")
+	teststore.WantValue(t, s, "k", "old")
 	d.server.Pause()
-	_, errGet := s.Get(expiring(t, short), "k")
-	errWrite := write(expiring(t, short), s, "k", "given up")
+	_, errGet := s.Get(teststore.Expiring(t, short), "k")
+	errWrite := teststore.Write(teststore.Expiring(t, short), s, "k", "given up")
 	for name, err := range map[string]error{
 		"Get":   errGet,
-		"Scan":  s.Scan(expiring(t, short), "", func(string, []byte) error { return nil }),
+		"Scan":  s.Scan(teststore.Expiring(t, short), "", func(string, []byte) error { return nil }),
 		"Write": errWrite,
 	} {
 		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, store.ErrClosed) {
@@ -212,17 +213,17 @@ func testServerHangs(t *testing.T, d *database) {
 		t.Errorf("Write: %v, want ErrNotWritten: no commit was sent", errWrite)
 	}
 	d.server.Resume()
-	wantValue(t, s, "k", "old")
-	mustWrite(t, s, "k", "new")
-	wantValue(t, s, "k", "new")
+	teststore.WantValue(t, s, "k", "old")
+	teststore.MustWrite(t, s, "k", "new")
+	teststore.WantValue(t, s, "k", "new")
 }
 
 // The visits of a scan that fits in a page need no connection.
 func testScanKeepsNoConnection(t *testing.T, d *database) {
 	db := d.pool(t, d.server.Addr(), "")
 	s := d.open(t, db, sqlstore.Options{})
-	mustWrite(t, s, "a", "1")
-	mustWrite(t, s, "b", "2")
+	teststore.MustWrite(t, s, "a", "1")
+	teststore.MustWrite(t, s, "b", "2")
 	visits := 0
 	err := s.Scan(t.Context(), "", func(string, []byte) error {
 		visits++
@@ -288,17 +289,17 @@ func testSettingsChangeMeanwhile(t *testing.T, d *database) {
 	mustExec(t, db, "CREATE TABLE unfit (name VARCHAR(10) PRIMARY KEY, value VARCHAR(10))")
 	dialect.Checks = append(dialect.Checks, sqlstore.Check{Query: "SELECT name, value FROM unfit", Want: "a fit one", Loss: true})
 	s := openDialect(t, d.pool(t, proxy.Addr(), ""), dialect, sqlstore.Options{Prefix: d.newPrefix()})
-	mustWrite(t, s, "k", "old")
+	teststore.MustWrite(t, s, "k", "old")
 	mustExec(t, db, "INSERT INTO unfit VALUES ('setting', 'bad')")
 	proxy.Break()
 	for range 2 {
-		err := write(t.Context(), s, "k", "new")
+		err := teststore.Write(t.Context(), s, "k", "new")
 		const want = "it would lose commits that it has acknowledged: setting is bad: want a fit one, or Options.AllowLoss"
 		if !errors.Is(err, store.ErrNotWritten) || !strings.Contains(err.Error(), want) {
 			t.Errorf("Write: %v, want ErrNotWritten and %q", err, want)
 		}
 	}
-	wantValue(t, s, "k", "old")
+	teststore.WantValue(t, s, "k", "old")
 	mustExec(t, db, "DELETE FROM unfit")
-	mustWrite(t, s, "k", "new")
+	teststore.MustWrite(t, s, "k", "new")
 }

@@ -8,29 +8,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/interledger-go/connector/internal/teststore"
 	"github.com/interledger-go/connector/store"
 	"github.com/interledger-go/connector/store/sqlstore"
 )
-
-func write(ctx context.Context, s store.Store, key, value string) error {
-	var b store.Batch
-	b.Put(key, []byte(value))
-	return s.Write(ctx, &b)
-}
-
-func mustWrite(t testing.TB, s store.Store, key, value string) {
-	t.Helper()
-	if err := write(context.Background(), s, key, value); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func wantValue(t testing.TB, s store.Store, key, want string) {
-	t.Helper()
-	if got, err := s.Get(context.Background(), key); err != nil || string(got) != want {
-		t.Errorf("%s is %q, %v; want %q", key, got, err, want)
-	}
-}
 
 func mustExec(t testing.TB, db *sql.DB, statement string, args ...any) {
 	t.Helper()
@@ -39,37 +20,22 @@ func mustExec(t testing.TB, db *sql.DB, statement string, args ...any) {
 	}
 }
 
-// wantEnded checks that a store has closed itself, and says why.
-func wantEnded(t *testing.T, s store.Store, reason string) {
-	t.Helper()
-	_, errGet := s.Get(t.Context(), "k")
-	for name, err := range map[string]error{
-		"Write": write(t.Context(), s, "k", "v"),
-		"Get":   errGet,
-		"Scan":  s.Scan(t.Context(), "", func(string, []byte) error { return nil }),
-	} {
-		if !errors.Is(err, store.ErrClosed) || !strings.Contains(err.Error(), reason) {
-			t.Errorf("%s: %v, want ErrClosed and %q", name, err, reason)
-		}
-	}
-}
-
 // Whoever opens a store takes it over. The process that had it open may not
 // write any longer, and finds that out when it tries.
 func testTakeOver(t *testing.T, d *database) {
 	db := d.pool(t, d.server.Addr(), "")
 	old := d.open(t, db, sqlstore.Options{})
-	mustWrite(t, old, "k", "old")
+	teststore.MustWrite(t, old, "k", "old")
 	young := d.open(t, d.pool(t, d.server.Addr(), ""), sqlstore.Options{Prefix: old.Prefix()})
-	wantValue(t, young, "k", "old")
-	err := write(t.Context(), old, "k", "too late")
+	teststore.WantValue(t, young, "k", "old")
+	err := teststore.Write(t.Context(), old, "k", "too late")
 	if !errors.Is(err, store.ErrClosed) || !errors.Is(err, store.ErrNotWritten) {
 		t.Errorf("Write of the old one: %v, want ErrClosed", err)
 	}
-	wantEnded(t, old, "another process has opened it")
-	wantValue(t, young, "k", "old")
-	mustWrite(t, young, "k", "young")
-	wantValue(t, young, "k", "young")
+	teststore.WantEnded(t, old, "another process has opened it")
+	teststore.WantValue(t, young, "k", "old")
+	teststore.MustWrite(t, young, "k", "young")
+	teststore.WantValue(t, young, "k", "young")
 }
 
 // Processes that start together make the tables together. One of them is the
@@ -96,11 +62,11 @@ func testFirstStartOfMany(t *testing.T, d *database) {
 		if s == nil {
 			continue
 		}
-		err := write(t.Context(), s, "k", "v")
+		err := teststore.Write(t.Context(), s, "k", "v")
 		switch {
 		case err == nil:
 			kept++
-			wantValue(t, s, "k", "v")
+			teststore.WantValue(t, s, "k", "v")
 		case !errors.Is(err, store.ErrClosed):
 			t.Errorf("Write by process %d: %v", i, err)
 		}
@@ -117,14 +83,14 @@ func testFirstStartOfMany(t *testing.T, d *database) {
 func testNewerTables(t *testing.T, d *database) {
 	db := d.pool(t, d.server.Addr(), "")
 	s := d.open(t, db, sqlstore.Options{})
-	mustWrite(t, s, "k", "v")
+	teststore.MustWrite(t, s, "k", "v")
 	mustExec(t, db, "UPDATE "+s.Prefix()+"meta SET version = 2")
 	_, err := sqlstore.Open(t.Context(), db, d.dialect(), sqlstore.Options{Prefix: s.Prefix()})
 	if err == nil || !strings.Contains(err.Error(), "are of version 2, which a later version of this program has made") {
 		t.Errorf("Open: %v, want it to refuse version 2", err)
 	}
 	mustExec(t, db, "UPDATE "+s.Prefix()+"meta SET version = 1")
-	mustWrite(t, s, "k", "it has not been taken over")
+	teststore.MustWrite(t, s, "k", "it has not been taken over")
 }
 
 // A database that no longer has what it has acknowledged, such as a replica
@@ -139,13 +105,13 @@ func testLostCommits(t *testing.T, d *database) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := d.open(t, db, sqlstore.Options{})
-			mustWrite(t, s, "k", "old")
-			mustWrite(t, s, "k", "new")
+			teststore.MustWrite(t, s, "k", "old")
+			teststore.MustWrite(t, s, "k", "new")
 			mustExec(t, db, strings.ReplaceAll(test.statement, "%", s.Prefix()))
-			if err := write(t.Context(), s, "k", "too late"); !errors.Is(err, store.ErrClosed) {
+			if err := teststore.Write(t.Context(), s, "k", "too late"); !errors.Is(err, store.ErrClosed) {
 				t.Errorf("Write: %v, want ErrClosed", err)
 			}
-			wantEnded(t, s, test.reason)
+			teststore.WantEnded(t, s, test.reason)
 			var value []byte
 			if err := db.QueryRow("SELECT v FROM " + s.Prefix() + "entries").Scan(&value); err != nil || string(value) != "new" {
 				t.Errorf("the table has %q, %v; want what was there before", value, err)
@@ -158,10 +124,10 @@ func testLostCommits(t *testing.T, d *database) {
 func testTablesThatAreThereAlready(t *testing.T, d *database) {
 	db := d.pool(t, d.server.Addr(), "")
 	s := d.open(t, db, sqlstore.Options{})
-	mustWrite(t, s, "k", "v")
+	teststore.MustWrite(t, s, "k", "v")
 	dialect := d.dialect()
 	dialect.Create = []string{"no statement"}
-	wantValue(t, openDialect(t, db, dialect, sqlstore.Options{Prefix: s.Prefix()}), "k", "v")
+	teststore.WantValue(t, openDialect(t, db, dialect, sqlstore.Options{Prefix: s.Prefix()}), "k", "v")
 
 	_, err := sqlstore.Open(t.Context(), db, dialect, sqlstore.Options{Prefix: d.newPrefix()})
 	if err == nil || !strings.Contains(err.Error(), "no statement") {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -174,50 +173,4 @@ func BenchmarkMariaDB(b *testing.B) { benchDatabase(b, startMariaDB(b)) }
 func benchDatabase(b *testing.B, d *database) {
 	db := d.pool(b, d.server.Addr(), "")
 	storetest.Bench(b, d.options(db))
-	for _, writers := range []int{1, 64} {
-		b.Run(fmt.Sprintf("Writers=%d", writers), func(b *testing.B) {
-			benchWriters(b, d.open(b, db, sqlstore.Options{}), writers)
-		})
-	}
-}
-
-// benchWriters measures writers that write the same key of their own, each
-// with another value every time.
-func benchWriters(b *testing.B, s store.Store, writers int) {
-	next := make(chan int)
-	failed := make(chan error, writers)
-	for w := range writers {
-		go func() {
-			var batch store.Batch
-			var err error
-			for i := range next {
-				batch.Reset()
-				batch.Put(fmt.Sprintf("account/%d", w), fmt.Appendf(nil, "%064d", i))
-				if e := s.Write(context.Background(), &batch); e != nil {
-					err = e
-				}
-			}
-			failed <- err
-		}()
-	}
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		next <- i
-		i++
-	}
-	close(next)
-	for range writers {
-		if err := <-failed; err != nil {
-			b.Error(err)
-		}
-	}
-	b.ReportMetric(float64(i)/b.Elapsed().Seconds(), "writes/s")
-}
-
-// expiring returns a context with little time left.
-func expiring(t testing.TB, left time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), left)
-	t.Cleanup(cancel)
-	return ctx
 }

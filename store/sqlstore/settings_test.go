@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/interledger-go/connector/internal/teststore"
 	"github.com/interledger-go/connector/store/sqlstore"
 )
 
@@ -33,7 +34,7 @@ func testSettings(t *testing.T, d *database, settings []setting) {
 		t.Run(test.name, func(t *testing.T) {
 			db := d.pool(t, d.server.Addr(), "")
 			s := d.open(t, db, sqlstore.Options{AllowLoss: test.loss})
-			mustWrite(t, s, "k", "v")
+			teststore.MustWrite(t, s, "k", "v")
 			if test.set != nil {
 				test.set(t, db, s)
 			}
@@ -51,7 +52,7 @@ func testSettings(t *testing.T, d *database, settings []setting) {
 			if !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), loss) != test.loss {
 				t.Errorf("Open: %v, want it to say %q", err, test.says)
 			}
-			mustWrite(t, s, "k", "what was refused has taken nothing over")
+			teststore.MustWrite(t, s, "k", "what was refused has taken nothing over")
 
 			opts.AllowLoss = true
 			allowed, err := sqlstore.Open(t.Context(), unfit, d.dialect(), opts)
@@ -59,7 +60,7 @@ func testSettings(t *testing.T, d *database, settings []setting) {
 				t.Errorf("Open with AllowLoss: %v", err)
 			}
 			if err == nil {
-				mustWrite(t, allowed, "k", "v")
+				teststore.MustWrite(t, allowed, "k", "v")
 				_ = allowed.Close()
 			}
 		})

@@ -10,7 +10,8 @@ import (
 
 // Bench measures a store, with values of 64 bytes: the writes of a committer
 // that fills one batch again and again with the accounts that have moved,
-// writes of one key by many at once, reads, and scans.
+// writes of one key by many at once, by a number of writers that each wait for
+// their own, reads, and scans.
 func Bench(b *testing.B, opts Options) {
 	b.Helper()
 	if opts.New == nil {
@@ -20,6 +21,9 @@ func Bench(b *testing.B, opts Options) {
 		b.Run(fmt.Sprintf("Write/changes=%d", changes), func(b *testing.B) { benchWrite(b, opts, changes) })
 	}
 	b.Run("Write/parallel", func(b *testing.B) { benchWriteParallel(b, opts) })
+	for _, writers := range []int{1, 64} {
+		b.Run(fmt.Sprintf("Write/writers=%d", writers), func(b *testing.B) { benchWriters(b, opts, writers) })
+	}
 	b.Run("Get", func(b *testing.B) { benchGet(b, opts) })
 	b.Run("Get/parallel", func(b *testing.B) { benchGetParallel(b, opts) })
 	b.Run("Scan/keys=10000", func(b *testing.B) { benchScan(b, opts) })
@@ -78,6 +82,41 @@ func benchWriteParallel(b *testing.B, opts Options) {
 			}
 		}
 	})
+}
+
+// benchWriters measures writers that write the same key of their own, each
+// with another value every time.
+func benchWriters(b *testing.B, opts Options, writers int) {
+	s := open(b, opts)
+	next := make(chan int)
+	failed := make(chan error, writers)
+	for w := range writers {
+		go func() {
+			var batch store.Batch
+			var err error
+			for i := range next {
+				batch.Reset()
+				batch.Put(fmt.Sprintf("account/%d", w), fmt.Appendf(nil, "%064d", i))
+				if e := s.Write(context.Background(), &batch); e != nil {
+					err = e
+				}
+			}
+			failed <- err
+		}()
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		next <- i
+		i++
+	}
+	close(next)
+	for range writers {
+		if err := <-failed; err != nil {
+			b.Error(err)
+		}
+	}
+	b.ReportMetric(float64(i)/b.Elapsed().Seconds(), "writes/s")
 }
 
 func benchGet(b *testing.B, opts Options) {

@@ -1,0 +1,179 @@
+package btp_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/interledger-go/connector/plugin/btp"
+)
+
+// authority signs certificates.
+type authority struct {
+	certificate tls.Certificate
+	pool        *x509.CertPool
+}
+
+func newAuthority(t testing.TB) *authority {
+	t.Helper()
+	a := &authority{pool: x509.NewCertPool()}
+	a.certificate = a.sign(t, "authority", newKey(t), time.Now().Add(time.Hour))
+	a.pool.AddCert(a.certificate.Leaf)
+	return a
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// sign makes a certificate for a key, valid until then; the first one is the
+// authority's own.
+func (a *authority) sign(t testing.TB, name string, key *ecdsa.PrivateKey, until time.Time) tls.Certificate {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
+		NotBefore: until.Add(-2 * time.Hour), NotAfter: until, BasicConstraintsValid: true,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	parent, signer := a.certificate.Leaf, a.certificate.PrivateKey
+	if parent == nil {
+		template.IsCA = true
+		parent, signer = template, key
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key, Leaf: leaf}
+}
+
+// AUTH-06: an account is known by the key of a client certificate, or by the
+// name in one that an authority of the host has signed; and a certificate lets
+// nobody in as somebody else.
+func TestClientCertificates(t *testing.T) {
+	ours, theirs := newAuthority(t), newAuthority(t)
+	later := time.Now().Add(time.Hour)
+	key := newKey(t)
+	certificates := map[string]tls.Certificate{
+		"alice":              theirs.sign(t, "alice", key, later), // known by her key, whoever signs
+		"alice's next":       ours.sign(t, "another name", key, later),
+		"alice's last":       ours.sign(t, "alice", key, time.Now().Add(-time.Minute)),
+		"carol":              ours.sign(t, "carol", newKey(t), later), // known by her name
+		"carol of theirs":    theirs.sign(t, "carol", newKey(t), later),
+		"carol, not for her": ours.sign(t, "Carol", newKey(t), later),
+		"mallory":            ours.sign(t, "mallory", newKey(t), later),
+	}
+	accounts := []btp.Credentials{
+		{Username: "alice", ClientKeys: []btp.Fingerprint{btp.KeyFingerprint(certificates["alice"].Leaf)}},
+		{Username: "carol", Token: "c-token", ClientSubjects: []string{"CN=carol"}},
+		{Username: "bob", Token: "b-token"},
+		{ClientSubjects: []string{"CN=unnamed"}},
+	}
+	certificates["unnamed"] = ours.sign(t, "unnamed", newKey(t), later)
+	for _, test := range []struct {
+		name            string
+		auth            tls.ClientAuthType
+		shown           string
+		username, token string
+		want            int // an account, or -1
+	}{
+		{"a key", tls.RequestClientCert, "alice", "alice", "", 0},
+		{"a key, and no user name", tls.RequestClientCert, "alice", "", "", 0},
+		{"a key in another certificate", tls.RequestClientCert, "alice's next", "alice", "", 0},
+		{"a key in one that has expired", tls.RequestClientCert, "alice's last", "alice", "", -1},
+		{"a key, and the name of another", tls.RequestClientCert, "alice", "bob", "", -1},
+		{"a key, and a name of nobody", tls.RequestClientCert, "alice", "whoever", "", -1},
+		{"a key, and a wrong token", tls.RequestClientCert, "alice", "alice", "a-token", -1},
+		{"a key, and the token of another", tls.RequestClientCert, "alice", "bob", "b-token", 2},
+		{"a name that was verified", tls.VerifyClientCertIfGiven, "carol", "carol", "", 1},
+		{"a name that was not verified", tls.RequestClientCert, "carol", "carol", "", -1},
+		{"a name of another authority", tls.RequestClientCert, "carol of theirs", "carol", "", -1},
+		{"a name in capitals", tls.VerifyClientCertIfGiven, "carol, not for her", "carol", "", -1},
+		{"a token instead", tls.RequestClientCert, "", "carol", "c-token", 1},
+		{"an account without a user name", tls.VerifyClientCertIfGiven, "unnamed", "whoever", "", 3},
+		{"a stranger", tls.VerifyClientCertIfGiven, "mallory", "alice", "", -1},
+		{"a stranger without a name", tls.VerifyClientCertIfGiven, "mallory", "", "", -1},
+		{"nothing", tls.RequestClientCert, "", "alice", "", -1},
+		{"nothing, and no name", tls.RequestClientCert, "", "", "", -1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+				Certificates: []tls.Certificate{ours.sign(t, "server", newKey(t), later)}, ClientAuth: test.auth, ClientCAs: ours.pool,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := &tls.Config{RootCAs: ours.pool, ServerName: "127.0.0.1"}
+			if shown, ok := certificates[test.shown]; ok {
+				// Whatever authorities the server asks for.
+				config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil }
+			}
+			n := serve(t, btp.ServerOptions{}, l, (&tls.Dialer{Config: config}).DialContext)
+			var peers []*btp.Peer
+			for _, c := range accounts {
+				p, err := n.Account(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := p.Open(t.Context(), newRecorder(fulfiller)); err != nil {
+					t.Fatal(err)
+				}
+				peers = append(peers, p)
+			}
+			r := n.raw(t)
+			r.send(authPacket(7, test.username, test.token))
+			if p := r.read(); (p.Type == btp.TypeResponse) != (test.want >= 0) {
+				t.Errorf("answered %+v", p)
+			}
+			for i, p := range peers {
+				if p.Connected() != (i == test.want) {
+					t.Errorf("account %d connected: %t, want account %d", i, p.Connected(), test.want)
+				}
+			}
+		})
+	}
+}
+
+// Accounts that could be taken for one another are refused, and so are ones
+// that anybody could be taken for. What is removed can be added again.
+func TestCertificatesOfAccounts(t *testing.T) {
+	n := newPipeNetwork(t, btp.ServerOptions{})
+	key := btp.Fingerprint{1}
+	first, err := n.Account(btp.Credentials{Username: "alice", ClientKeys: []btp.Fingerprint{key}, ClientSubjects: []string{"CN=alice"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, c := range map[string]btp.Credentials{
+		"this client certificate":     {Username: "bob", ClientKeys: []btp.Fingerprint{key}},
+		"has this client certificate": {ClientSubjects: []string{"CN=alice"}},
+		"this user name":              {Username: "alice", Token: "t"},
+		"a token or a client":         {Username: "bob"},
+		"subject is empty":            {ClientSubjects: []string{""}},
+	} {
+		if _, err := n.Account(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", c, err, want)
+		}
+	}
+	first.Close()
+	if _, err := n.Account(btp.Credentials{Username: "bob", ClientKeys: []btp.Fingerprint{key}}); err != nil {
+		t.Errorf("after the first is closed: %v", err)
+	}
+}

@@ -1,0 +1,276 @@
+package ilphttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/interledger-go/connector/internal/replay"
+)
+
+// directBuffer is how much of a connection is read at once. A plain head is
+// not longer, and most packets come with it.
+const directBuffer = 4 << 10
+
+// directConn is a connection that a Listener serves, on a goroutine of its
+// own: one request after the other, of which each is read whole, handed to its
+// account, and answered in one write.
+//
+// Deadlines are moved on when half of their time is over, not for each
+// request: they bound a time, and do not measure it.
+type directConn struct {
+	l    *Listener
+	raw  net.Conn
+	conn net.Conn             // with TLS, if there is any
+	tls  *tls.ConnectionState // nil without
+	// idleSince is when it began to wait for a request, in seconds since 1970;
+	// 0 while there is one.
+	idleSince atomic.Int64
+
+	buf         []byte
+	begin, end  int // of what was read and not used, in buf
+	out         []byte
+	readBy      time.Time // the deadlines that are set; zero: none
+	writeBy     time.Time
+	date        []byte // as of second
+	second      int64
+	path, token string // of the last request, so that the same again takes no memory
+}
+
+func newDirectConn(l *Listener, conn net.Conn) *directConn {
+	c := &directConn{l: l, raw: conn, conn: conn}
+	c.idleSince.Store(time.Now().Unix())
+	return c
+}
+
+// rouse ends the wait for a request.
+func (c *directConn) rouse() {
+	if c.idleSince.Load() != 0 {
+		_ = c.raw.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// cut closes the connection without a word of TLS, for which a client that
+// does not read would have us wait.
+func (c *directConn) cut() { c.raw.Close() }
+
+// serve is the goroutine of the connection.
+func (c *directConn) serve() {
+	if c.l.tls != nil && !c.handshake() {
+		return
+	}
+	c.buf = make([]byte, directBuffer)
+	for first := true; ; first = false {
+		var h head
+		v := c.next(&h)
+		if first {
+			c.l.state(c.raw, http.StateActive)
+		}
+		if v == headShort {
+			c.close()
+			return
+		}
+		var id *identity
+		if v == headPlain {
+			id = c.identify(&h)
+		}
+		if id == nil {
+			c.handOver(replay.New(c.conn, c.buf[c.begin:c.end]))
+			return
+		}
+		if !c.exchange(id, &h) {
+			c.close()
+			return
+		}
+	}
+}
+
+func (c *directConn) close() {
+	c.conn.Close()
+	c.l.leave(c, http.StateClosed)
+}
+
+// handOver gives the connection to the http.Server, for which it is a new one.
+func (c *directConn) handOver(conn net.Conn) {
+	c.l.leave(c, http.StateHijacked)
+	c.l.hand(conn)
+}
+
+// handshake begins TLS. It reports false if there is nothing more to do here:
+// the connection is closed, or the client has chosen HTTP/2.
+func (c *directConn) handshake() bool {
+	secure := tls.Server(c.conn, c.l.tls)
+	c.conn = secure
+	ctx := context.Background()
+	if c.l.times.handshake > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.l.times.handshake)
+		defer cancel()
+	}
+	if secure.HandshakeContext(ctx) != nil {
+		c.close()
+		return false
+	}
+	state := secure.ConnectionState()
+	if c.tls = &state; state.NegotiatedProtocol == "h2" {
+		c.handOver(secure)
+		return false
+	}
+	return true
+}
+
+// next waits for the head of a request. headShort says that there is none
+// any more.
+func (c *directConn) next(h *head) verdict {
+	if c.second != 0 {
+		c.idleSince.Store(c.second) // of the last response
+	}
+	for begun := false; ; {
+		if c.end > c.begin {
+			if v := h.parse(c.buf[c.begin:c.end]); v != headShort {
+				c.idleSince.Store(0)
+				return v
+			}
+			if !c.room() {
+				return headOther
+			}
+		}
+		ok := true
+		switch {
+		case c.end == c.begin:
+			c.begin, c.end = 0, 0
+			ok = c.deadline(&c.readBy, c.l.times.idle, c.conn.SetReadDeadline)
+		case !begun: // from now on it has this time to come whole
+			begun, c.readBy = true, time.Time{}
+			ok = c.l.times.head <= 0 || c.conn.SetReadDeadline(time.Now().Add(c.l.times.head)) == nil
+		}
+		if !ok || c.l.closing.Load() {
+			return headShort
+		}
+		n, err := c.conn.Read(c.buf[c.end:])
+		if c.end += n; n == 0 && err != nil {
+			return headShort
+		}
+	}
+}
+
+// room makes room for more of a head. It reports whether there is any.
+func (c *directConn) room() bool {
+	if c.begin > 0 {
+		c.end = copy(c.buf, c.buf[c.begin:c.end])
+		c.begin = 0
+	}
+	return c.end < len(c.buf)
+}
+
+// deadline sees to it that a deadline is set: by is when it is, and is moved
+// on to the limit from now when half of that is over.
+func (c *directConn) deadline(by *time.Time, limit time.Duration, set func(time.Time) error) bool {
+	if limit <= 0 {
+		return true
+	}
+	now := time.Now()
+	if left := by.Sub(now); left >= limit/2 && left <= limit {
+		return true
+	}
+	*by = now.Add(limit)
+	return set(*by) == nil
+}
+
+// identify gives whose request it is, if a packet of that length is to be
+// taken from it.
+func (c *directConn) identify(h *head) *identity {
+	if string(h.path) != c.path {
+		c.path = string(h.path)
+	}
+	srv, account := c.l.find(c.path)
+	if srv == nil || srv.named || h.length > srv.limits.MaxBody {
+		return nil
+	}
+	if len(h.authorization) == 0 {
+		return srv.registry.byCertificate(c.tls, account)
+	}
+	if string(h.authorization) != c.token {
+		c.token = string(h.authorization)
+	}
+	return srv.registry.byAuthorization(c.token, account)
+}
+
+// exchange takes the packet of a request and answers it. It reports whether
+// the connection goes on.
+func (c *directConn) exchange(id *identity, h *head) bool {
+	packet := make([]byte, h.length)
+	n := copy(packet, c.buf[c.begin+h.size:c.end])
+	c.begin += h.size + n
+	if n < len(packet) {
+		switch err := c.readBody(id.peer, packet[n:]); {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return c.refuse(http.StatusRequestTimeout, errSlowBody) && false
+		case err != nil:
+			return false
+		}
+	}
+	answer, status, err := id.peer.exchange(context.Background(), id, packet, nil)
+	if err != nil {
+		return c.refuse(status, err)
+	}
+	defer id.peer.waiters.put(answer)
+	c.respond(http.StatusOK, mediaType, len(answer.packet))
+	c.out = append(c.out, answer.packet...)
+	return c.write()
+}
+
+// readBody reads what has not come with the head.
+func (c *directConn) readBody(p *Peer, rest []byte) error {
+	if !p.beginReading() {
+		return errReading
+	}
+	defer p.endReading()
+	c.readBy = time.Time{}
+	if err := c.conn.SetReadDeadline(time.Now().Add(p.limits.BodyTimeout)); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(c.conn, rest)
+	return err
+}
+
+// refuse answers with a status that brings no packet.
+func (c *directConn) refuse(status int, err error) bool {
+	text := err.Error()
+	c.respond(status, "text/plain; charset=utf-8", len(text))
+	c.out = append(c.out, text...)
+	return c.write()
+}
+
+// respond begins a response.
+func (c *directConn) respond(status int, contentType string, length int) {
+	now := time.Now()
+	if second := now.Unix(); second != c.second || c.date == nil {
+		c.second, c.date = second, now.UTC().AppendFormat(c.date[:0], http.TimeFormat)
+	}
+	b := append(c.out[:0], "HTTP/1.1 "...)
+	b = append(append(strconv.AppendInt(b, int64(status), 10), ' '), http.StatusText(status)...)
+	b = append(append(b, "\r\nContent-Type: "...), contentType...)
+	b = strconv.AppendInt(append(b, "\r\nContent-Length: "...), int64(length), 10)
+	b = append(append(b, "\r\nDate: "...), c.date...)
+	if c.l.closing.Load() {
+		b = append(b, "\r\nConnection: close"...)
+	}
+	c.out = append(b, headEnd...)
+}
+
+// write sends a response. It reports whether the connection goes on.
+func (c *directConn) write() bool {
+	if !c.deadline(&c.writeBy, c.l.times.write, c.conn.SetWriteDeadline) {
+		return false
+	}
+	_, err := c.conn.Write(c.out)
+	return err == nil && !c.l.closing.Load()
+}
