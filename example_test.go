@@ -2,6 +2,7 @@ package connector_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -237,4 +238,44 @@ func newConnector() (*connector.Connector, error) {
 	return connector.New(connector.Config{
 		Address: "test.alice", Store: memstore.New(), Backend: rates, Middleware: middleware.Standard(),
 	})
+}
+
+// The connector pays by itself, from no account of its own: what it sends is
+// booked where it leaves.
+func ExampleConnector_Send() {
+	ctx, stop := context.WithCancel(context.Background())
+	c := newConnectorAt("test.alice")
+	shop, shopEnd := inproc.Pipe()
+	err := c.AddAccount(ctx, connector.Account{
+		ID: "shop", Relation: connector.Child, Asset: connector.Asset{Code: "USD", Scale: 9}, Plugin: shopEnd,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	running := make(chan error)
+	go func() { running <- c.Run(ctx) }()
+	secret := ilp.Fulfillment{1, 2, 3}
+	shop.Handle(func(context.Context, *ilp.Prepare) ilp.Reply {
+		return &ilp.Fulfill{Fulfillment: secret}
+	})
+
+	sent, err := c.Send(ctx, &ilp.Prepare{
+		Amount:      1000,
+		Destination: ilp.MustParseAddress("test.alice.shop.order-17"),
+		Condition:   secret.Condition(),
+		ExpiresAt:   time.Now().Add(30 * time.Second),
+	})
+	if reject, ok := errors.AsType[*ilp.Reject](err); ok {
+		log.Fatalf("nothing was paid: %v", reject)
+	} else if err != nil { // see Send on what is known then
+		log.Fatal(err)
+	}
+	fmt.Printf("%d were paid to %s\n", sent.Paid, sent.Account)
+
+	stop()
+	if err := <-running; err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 1000 were paid to shop
 }

@@ -87,21 +87,32 @@ func (f *flight) Pass(ctx context.Context, p *middleware.Packet) {
 		f.in.Answer(ctx, reply)
 		return
 	}
+	if s := f.sending(); s != nil {
+		s.leaves(f.destination)
+	}
 	f.out.Run(ctx, f.destination.pipelines.Outgoing, f)
 }
 
 // Done takes the reply where the last stage gives it back.
 func (f *flight) Done(ctx context.Context, p *middleware.Packet, reply ilp.Reply) {
 	if p == &f.out {
-		f.destination.answered()
-		f.observe(reply)
-		f.in.Latency = f.out.Latency
-		f.in.Answer(ctx, reply)
+		if s := f.sending(); s == nil || !s.booked(ctx, f, reply) {
+			f.returned(ctx, reply)
+		}
 		return
 	}
 	f.in.Responder.Reply(ctx, reply)
 	f.source.leave()
 	f.release()
+}
+
+// returned goes on with the reply of the next hop when the stages of that have
+// seen it.
+func (f *flight) returned(ctx context.Context, reply ilp.Reply) {
+	f.destination.answered()
+	f.observe(reply)
+	f.in.Latency = f.out.Latency
+	f.in.Answer(ctx, reply)
 }
 
 // release makes the flight ready for its next packet when the last of its

@@ -10,19 +10,20 @@ import (
 	"github.com/interledger-go/connector/plugin"
 )
 
-// The connector sends packets of its own (pings, traces) as if an account of
+// The connector sends packets of its own (see Ping, Trace and Send) as if an account of
 // its own had sent them: a link without a plugin, whose amounts are in the
 // unit of whatever account they leave by, and which no book is kept for. What
 // they cost is posted to the account they leave by, and is ours to bear. It is
 // posted when the answer is given, and durable with the next batch: there is
-// nobody to relay a fulfillment to who would owe us for it.
+// nobody to relay a fulfillment to who would owe us for it. Send alone waits
+// for that, to say so.
 
 // newSelf makes the link that the connector's own packets come from.
 func newSelf(c *Connector) *link {
 	return &link{
 		c:           c,
 		account:     account.Account{ID: "the connector itself"},
-		pipelines:   new(middleware.Pipelines),
+		pipelines:   &middleware.Pipelines{Incoming: []middleware.Stage{noteSending{}}},
 		maxInFlight: account.DefaultMaxInFlight,
 		drained:     make(chan struct{}, 1),
 	}

@@ -434,3 +434,32 @@ func TestSpread(t *testing.T) {
 		}
 	})
 }
+
+// The default route changes while the connector runs, to an account that is
+// there or one that comes.
+func TestSetDefaultRoute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, connector.Config{})
+		n.add(connector.Account{ID: "parent", Relation: connector.Parent})
+		n.add(connector.Account{ID: "peer", Relation: connector.Peer})
+		n.run()
+		router := n.c.Router()
+		want := func(nextHop string) {
+			t.Helper()
+			if route, _ := router.Lookup(ilp.MustParseAddress("test.far.away")); route.NextHop != nextHop {
+				t.Errorf("what no other route is for goes to %q, want %q", route.NextHop, nextHop)
+			}
+		}
+		want("parent")
+		router.SetDefaultRoute("peer")
+		want("peer")
+		router.SetDefaultRoute("later")
+		want("")
+		n.add(connector.Account{ID: "later", Relation: connector.Peer})
+		want("later")
+		router.UnsetDefaultRoute()
+		want("")
+		router.SetDefaultRoute("")
+		want("parent")
+	})
+}

@@ -179,6 +179,22 @@ func (r *Router) EditRoutes(edit func(routes []Route) []Route) error {
 	return nil
 }
 
+// SetDefaultRoute sends the packets for which there is no other route to an
+// account, as soon as that is there: Config.DefaultRoute. Empty means the first
+// parent.
+func (r *Router) SetDefaultRoute(id string) { r.changeDefault(id, false) }
+
+// UnsetDefaultRoute does without: Config.NoDefaultRoute.
+func (r *Router) UnsetDefaultRoute() { r.changeDefault("", true) }
+
+func (r *Router) changeDefault(id string, none bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.defaultRoute, r.noDefaultRoute = id, none
+	r.setDefault()
+	r.publish()
+}
+
 // add lets packets be routed to l.
 func (r *Router) add(l *link) {
 	r.mu.Lock()

@@ -138,10 +138,18 @@ func (c *Connector) Meters() []middleware.AccountMeter {
 	return meter.Snapshot()
 }
 
-// PacketLog is that of the chain; nil if it has none.
+// PacketLog is that of the chain; nil if it has none. Middleware that has a
+// method PacketLog() *middleware.PacketLog may give another from time to time.
 func (c *Connector) PacketLog() *middleware.PacketLog {
-	log, _ := middleware.Find[*middleware.PacketLog](c.config.Middleware)
-	return log
+	for _, m := range c.config.Middleware {
+		switch m := m.(type) {
+		case *middleware.PacketLog:
+			return m
+		case interface{ PacketLog() *middleware.PacketLog }:
+			return m.PacketLog()
+		}
+	}
+	return nil
 }
 
 // Commits is how the ledger makes postings durable; ok is false if it does not

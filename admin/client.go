@@ -208,6 +208,14 @@ func (c *Client) Trace(ctx context.Context, address string) (TraceResult, error)
 	return send[TraceResult](ctx, c, http.MethodPost, TraceRequest{Address: address}, "trace")
 }
 
+// Send sends a packet of the connector's own, and waits for what becomes of it.
+// Doing it again pays again. Where ctx ends, or the connector is lost
+// meanwhile, the packet may yet be fulfilled until it expires: the log of the
+// connector has the outcome.
+func (c *Client) Send(ctx context.Context, r SendRequest) (SendResult, error) {
+	return send[SendResult](ctx, c, http.MethodPost, r, "send")
+}
+
 // Packets gives the logged packets that f wants, the last received first, at
 // most limit of them; 0 means middleware.DefaultPacketLimit, and
 // MaxPacketLimit is the most.

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,6 +82,11 @@ func TestClient(t *testing.T) {
 	check(err)
 	if len(explained.Candidates) != 1 || explained.Candidates[0].Why != "the longest prefix" || explained.Candidates[0].Prefix != "test.x" {
 		t.Errorf("explained %+v", explained)
+	}
+	sent, err := client.Send(ctx, admin.SendRequest{Destination: "test.x.y", Amount: "7", Fulfillment: hex.EncodeToString(fulfillment[:]), Data: []byte("x")})
+	check(err)
+	if sent.Outcome != admin.SendFulfilled || sent.Paid != "7" || sent.Account != id {
+		t.Errorf("sent %+v", sent)
 	}
 	check(client.RemoveStaticRoute(ctx, "test.x"))
 	status, err := client.Status(ctx)

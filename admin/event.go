@@ -101,6 +101,9 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) error {
 	for id := 1; sendEvent(w, id, "snapshot", h.snapshot(only)) == nil; id++ {
 		select {
 		case <-ticker.C:
+			if h.guard.admit(r, reader) != nil { // its token is gone
+				return nil
+			}
 		case <-r.Context().Done():
 			return nil
 		case <-h.closing.Done():

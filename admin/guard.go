@@ -3,6 +3,8 @@ package admin
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // MinTokenLength is the length of the shortest token, in bytes.
@@ -26,9 +29,14 @@ const (
 
 // guard knows who may do what.
 type guard struct {
+	known atomic.Pointer[knownTokens]
+	hosts []string // lower case
+}
+
+// knownTokens are those of a moment.
+type knownTokens struct {
 	tokens   []knownToken
-	loopback bool     // without a token
-	hosts    []string // lower case
+	loopback bool // without a token
 }
 
 type knownToken struct {
@@ -36,14 +44,24 @@ type knownToken struct {
 	role role
 }
 
-func newGuard(o *Options, fault func(field, format string, args ...any)) guard {
-	g := guard{loopback: o.LoopbackWithoutToken, hosts: []string{"localhost"}}
+func newGuard(o *Options, fault func(field, format string, args ...any)) *guard {
+	g := &guard{hosts: []string{"localhost"}}
+	g.known.Store(readTokens(o, fault))
+	for _, host := range o.Hosts {
+		g.hosts = append(g.hosts, strings.ToLower(host))
+	}
+	return g
+}
+
+// readTokens reads those of o.
+func readTokens(o *Options, fault func(field, format string, args ...any)) *knownTokens {
+	k := &knownTokens{loopback: o.LoopbackWithoutToken}
 	add := func(field string, tokens []string, r role) {
 		for i, token := range tokens {
 			if len(token) < MinTokenLength {
 				fault(field, "token %d has %d bytes: it must have %d at least, such as those of `openssl rand -hex 16`", i, len(token), MinTokenLength)
 			}
-			g.tokens = append(g.tokens, knownToken{sha256.Sum256([]byte(token)), r})
+			k.tokens = append(k.tokens, knownToken{sha256.Sum256([]byte(token)), r})
 		}
 	}
 	add("Tokens", o.Tokens, operator)
@@ -53,13 +71,30 @@ func newGuard(o *Options, fault func(field, format string, args ...any)) guard {
 			fault("ReadTokens", "token %d is one of Tokens: it must be another", i)
 		}
 	}
-	if len(g.tokens) == 0 && !g.loopback {
+	if len(k.tokens) == 0 && !k.loopback {
 		fault("Tokens", "there is none: set one, or LoopbackWithoutToken if the handler is served to this machine alone")
 	}
-	for _, host := range o.Hosts {
-		g.hosts = append(g.hosts, strings.ToLower(host))
+	return k
+}
+
+// SetTokens replaces those of Options, and Options.LoopbackWithoutToken, from
+// the next request on. Event streams of tokens that are gone end with their
+// next event. An error says what is wrong, and changes nothing.
+func (h *Handler) SetTokens(tokens, readers []string, loopbackWithoutToken bool) error {
+	var faults []error
+	known := readTokens(&Options{Tokens: tokens, ReadTokens: readers, LoopbackWithoutToken: loopbackWithoutToken}, faultsOf(&faults))
+	if err := errors.Join(faults...); err != nil {
+		return err
 	}
-	return g
+	h.guard.known.Store(known)
+	return nil
+}
+
+// faultsOf appends faults of Options to a list.
+func faultsOf(faults *[]error) func(field, format string, args ...any) {
+	return func(field, format string, args ...any) {
+		*faults = append(*faults, fmt.Errorf("admin: Options.%s: %s", field, fmt.Sprintf(format, args...)))
+	}
 }
 
 // admit says why whoever has sent r may not do what needs a role.
@@ -76,14 +111,15 @@ func (g *guard) admit(r *http.Request, need role) error {
 
 func (g *guard) role(r *http.Request) (role, error) {
 	header := r.Header.Get("Authorization")
-	if header == "" && g.loopback {
+	known := g.known.Load()
+	if header == "" && known.loopback {
 		return operator, g.checkLocal(r)
 	}
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return anyone, problemf(http.StatusUnauthorized, "a token is needed: Authorization: Bearer TOKEN")
 	}
-	if granted := g.lookUp(strings.TrimSpace(token)); granted != anyone {
+	if granted := known.lookUp(strings.TrimSpace(token)); granted != anyone {
 		return granted, nil
 	}
 	return anyone, problemf(http.StatusUnauthorized, "the token is none of those that are known")
@@ -91,9 +127,9 @@ func (g *guard) role(r *http.Request) (role, error) {
 
 // lookUp gives the role of a token. It takes as long for any: it looks at all
 // that are known, at all of their bytes.
-func (g *guard) lookUp(token string) role {
+func (k *knownTokens) lookUp(token string) role {
 	hash, granted := sha256.Sum256([]byte(token)), 0
-	for _, known := range g.tokens {
+	for _, known := range k.tokens {
 		same := subtle.ConstantTimeCompare(hash[:], known.hash[:])
 		granted = subtle.ConstantTimeSelect(same, int(known.role), granted)
 	}

@@ -68,7 +68,7 @@ const (
 type Handler struct {
 	o       Options
 	c       *connector.Connector
-	guard   guard
+	guard   *guard
 	mux     *http.ServeMux
 	table   map[string]endpoint // by pattern of mux
 	changes chan struct{}       // has a place for whoever changes accounts
@@ -80,9 +80,7 @@ type Handler struct {
 // New makes a Handler, or says everything that is wrong with o.
 func New(o Options) (*Handler, error) {
 	var faults []error
-	fault := func(field, format string, args ...any) {
-		faults = append(faults, fmt.Errorf("admin: Options.%s: %s", field, fmt.Sprintf(format, args...)))
-	}
+	fault := faultsOf(&faults)
 	if o.Connector == nil {
 		fault("Connector", "is nil: give the connector that is operated")
 	}
@@ -162,6 +160,7 @@ func (h *Handler) endpoints() []endpoint {
 		{"GET", "/explain", reader, h.explain, nil},
 		{"POST", "/ping", operator, h.ping, nil},
 		{"POST", "/trace", operator, h.trace, nil},
+		{"POST", "/send", operator, h.send, nil},
 		{"GET", "/packets", reader, h.packets, nil},
 		{"GET", "/packets/live", reader, nil, h.livePackets},
 		{"GET", "/events", reader, nil, h.events},

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/interledger-go/connector"
 	"github.com/interledger-go/connector/admin"
@@ -213,4 +214,49 @@ func TestHeaders(t *testing.T) {
 	if w.Code != 200 {
 		t.Errorf("below a path the page is answered %d", w.Code)
 	}
+}
+
+// Tokens change between two requests, and event streams end with theirs.
+func TestSetTokens(t *testing.T) {
+	inReference(t, func(t *testing.T, f *fixture) {
+		const next, nextRead = "the token that comes next", "the next one that may only look"
+		streams := []*stream{f.stream(t, "/events"), f.stream(t, "/packets/live")}
+		set := func(tokens, readTokens []string, loopback bool) {
+			t.Helper()
+			if err := f.h.SetTokens(tokens, readTokens, loopback); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set([]string{fullToken, next}, []string{readToken, nextRead}, false) // both hold
+		for _, token := range []string{fullToken, next} {
+			f.ask(token, "GET", "/session", nil).want(t, 200, `{"role": "operate"}`)
+		}
+		f.ask(nextRead, "GET", "/session", nil).want(t, 200, `{"role": "read"}`)
+		time.Sleep(time.Second)
+		for _, s := range streams {
+			select {
+			case <-s.ended:
+				t.Error("the stream of a token that holds has ended")
+			default:
+			}
+		}
+		set([]string{next}, []string{nextRead}, false)
+		for _, token := range []string{fullToken, readToken, ""} {
+			f.ask(token, "GET", "/session", nil).wantProblem(t, 401, "token")
+		}
+		time.Sleep(time.Minute) // of the bubble
+		for _, s := range streams {
+			<-s.ended
+		}
+		for _, wrong := range [][2][]string{{{"short"}, nil}, {nil, nil}, {{next}, {next}}} {
+			if err := f.h.SetTokens(wrong[0], wrong[1], false); err == nil {
+				t.Errorf("SetTokens takes %q", wrong)
+			}
+		}
+		f.ask(next, "GET", "/session", nil).want(t, 200, `{"role": "operate"}`)
+		set(nil, nil, true)
+		local := request("GET", "/session", "", nil)
+		local.RemoteAddr, local.Host = "127.0.0.1:1", "localhost"
+		serve(f.h, local).want(t, 200, `{"role": "operate"}`)
+	})
 }

@@ -158,6 +158,9 @@ func (h *Handler) livePackets(w http.ResponseWriter, r *http.Request) error {
 		select {
 		case <-time.After(interval): // what comes meanwhile is in one event
 			event, more = nextPackets(r.Context(), subscription)
+			if h.c.PacketLog() != log || h.guard.admit(r, reader) != nil { // another has taken its place, or the token is gone
+				return nil
+			}
 		case <-r.Context().Done():
 			return nil
 		case <-h.closing.Done():

@@ -21,6 +21,7 @@ type adminServer struct {
 	addr    net.Addr
 	logger  *slog.Logger
 	files   *tlsfile.Files // nil without TLS
+	handler http.Handler
 	serving sync.WaitGroup
 	ended   func() error
 }
@@ -35,7 +36,7 @@ func (a *Assembly) buildAdmin() error {
 	if err != nil {
 		return fmt.Errorf("config: the admin API: %w", err)
 	}
-	s := &adminServer{logger: a.logger, server: &http.Server{
+	s := &adminServer{logger: a.logger, handler: handler, server: &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ConnState: idleconns.New(0, 0).ConnState,
 		ErrorLog:  slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
@@ -88,3 +89,15 @@ func (s *adminServer) start() {
 }
 
 func (s *adminServer) stop() error { return s.ended() }
+
+// tokenSetter is a handler whose tokens can be changed while it serves; see
+// admin.Handler.SetTokens.
+type tokenSetter interface {
+	SetTokens(tokens, readTokens []string, loopbackWithoutToken bool) error
+}
+
+// tokens is the handler, if its tokens can be changed; nil if not.
+func (s *adminServer) tokens() tokenSetter {
+	setter, _ := s.handler.(tokenSetter)
+	return setter
+}

@@ -2,92 +2,16 @@ package config
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/interledger-go/connector"
 	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/plugin"
 )
-
-// Changes is what differs between two plans.
-type Changes struct {
-	// Added, Removed and Changed are ids of accounts, sorted.
-	Added, Removed, Changed []string
-	// Routes says that configured routes differ.
-	Routes bool
-	// Restart names the keys that differ and are not applied while the
-	// connector runs.
-	Restart []string
-}
-
-// String gives the changes in one line.
-func (c Changes) String() string {
-	var parts []string
-	for _, of := range []struct {
-		what  string
-		names []string
-	}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}, {"restart needed for", c.Restart}} {
-		if len(of.names) > 0 {
-			parts = append(parts, of.what+" "+strings.Join(of.names, ", "))
-		}
-	}
-	if c.Routes {
-		parts = append(parts, "routes")
-	}
-	if len(parts) == 0 {
-		return "nothing"
-	}
-	return strings.Join(parts, "; ")
-}
-
-// Changes gives what a plan that comes after p would change.
-func (p *Plan) Changes(next *Plan) Changes {
-	var c Changes
-	before, after := p.sums(), next.sums()
-	for _, id := range ids(next.accounts) {
-		switch sum, there := before[id]; {
-		case !there:
-			c.Added = append(c.Added, id)
-		case sum != after[id]:
-			c.Changed = append(c.Changed, id)
-		}
-	}
-	for _, id := range ids(p.accounts) {
-		if _, there := after[id]; !there {
-			c.Removed = append(c.Removed, id)
-		}
-	}
-	old, new := reflect.ValueOf(p.config), reflect.ValueOf(next.config)
-	for _, f := range fieldsOf(old.Type()) {
-		same := reflect.DeepEqual(old.FieldByIndex(f.index).Interface(), new.FieldByIndex(f.index).Interface())
-		switch {
-		case same || f.name == "accounts" || f.name == "logLevel": // the level is the program's
-		case f.name == "routes":
-			c.Routes = true
-		default:
-			c.Restart = append(c.Restart, f.name)
-		}
-	}
-	if !slices.Equal(p.seen, next.seen) {
-		c.Restart = append(c.Restart, "secrets of backend, store or middleware")
-	}
-	return c
-}
-
-func (p *Plan) sums() map[string][sha256.Size]byte {
-	sums := make(map[string][sha256.Size]byte, len(p.accounts))
-	for i := range p.accounts {
-		sums[p.accounts[i].ID] = p.accounts[i].sum
-	}
-	return sums
-}
 
 func (p *Plan) account(id string) *plannedAccount {
 	for i := range p.accounts {
@@ -98,8 +22,9 @@ func (p *Plan) account(id string) *plannedAccount {
 	return nil
 }
 
-// Apply changes what runs into what next says: accounts and configured routes.
-// Accounts that are the same in both plans are not touched, nor are those that
+// Apply changes what runs into what next says: accounts, configured routes, and
+// whatever else can be changed while packets move; Changes.Restart names the
+// rest. Accounts that are the same in both plans are not touched, nor are those that
 // were added in another way. What is changed in an account takes effect by
 // removing it, with its packets in flight waited for, and adding it anew; its
 // balance stays. Certificates are read again.
@@ -111,12 +36,16 @@ func (p *Plan) account(id string) *plannedAccount {
 func (a *Assembly) Apply(ctx context.Context, next *Plan) (Changes, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	c := a.plan.Changes(next)
+	c := a.changes(next)
+	inner, err := a.nextBackend(ctx, next, &c)
+	if err != nil {
+		return c, err
+	}
 	links, err := a.links(ctx, next, c.Added)
 	if err != nil {
 		return c, err
 	}
-	applied := a.plan.with(next)
+	applied := a.plan.with(next, &c)
 	var faults []error
 	for _, id := range c.Removed {
 		if err := a.Connector.RemoveAccount(ctx, id); err != nil && !errors.Is(err, connector.ErrUnknownAccount) {
@@ -140,18 +69,13 @@ func (a *Assembly) Apply(ctx context.Context, next *Plan) (Changes, error) {
 	if c.Routes {
 		faults = append(faults, a.Connector.Router().SetRoutes(next.config.routes()))
 	}
+	for _, name := range c.Set {
+		faults = append(faults, a.set(name, applied, inner))
+	}
 	faults = append(faults, a.reloadCertificates())
 	applied.config.Accounts = applied.records()
 	a.plan = applied
 	return c, errors.Join(faults...)
-}
-
-// with gives p with those parts of next that are applied while p runs.
-func (p *Plan) with(next *Plan) *Plan {
-	applied := *p
-	applied.accounts = slices.Clone(next.accounts)
-	applied.config.Routes, applied.config.LogLevel = next.config.Routes, next.config.LogLevel
-	return &applied
 }
 
 // records gives the accounts as a configuration has them.

@@ -43,8 +43,8 @@ type Assembly struct {
 	Config connector.Config
 	// Ledger keeps its books.
 	Ledger ledger.Ledger
-	// Backend is its rate source as the driver made it. Where Config.Spreads
-	// are set, they stand around it.
+	// Backend is its rate source as the driver made it, when it was built. The
+	// spreads stand around it, and Apply may put another in its place.
 	Backend backend.Backend
 
 	options       Options
@@ -54,6 +54,8 @@ type Assembly struct {
 	listeners     *listeners
 	deduplication *deduplication
 	admin         *adminServer // nil without
+	packetLogs    *packetLogs  // nil without
+	rates         *rates
 
 	mu   sync.Mutex // held by Apply; guards plan
 	plan *Plan
@@ -102,15 +104,18 @@ func (a *Assembly) parts() *Parts {
 // connectorConfig gives what the connector is made of.
 func (a *Assembly) connectorConfig(ctx context.Context, parts *Parts) (connector.Config, error) {
 	p, c := a.plan, &a.plan.config
-	chain, err := p.chain(ctx, parts, a.deduplication)
+	chain, logs, err := p.chain(ctx, parts, a.deduplication)
 	if err != nil {
 		return connector.Config{}, err
 	}
-	rates, err := p.backend.Build(ctx, parts)
-	if err != nil {
+	a.packetLogs = logs
+	if a.Backend, err = p.backend.Build(ctx, parts); err != nil {
 		return connector.Config{}, fmt.Errorf("config: the backend: %w", err)
 	}
-	a.Backend = rates
+	var rates backend.Backend
+	if a.rates, rates, err = newRates(&p.rates, a.Backend); err != nil {
+		return connector.Config{}, fmt.Errorf("config: the backend: %w", err)
+	}
 	a.Ledger, err = ledger.NewLocal(ledger.LocalOptions{
 		Store: a.store, Logger: a.logger, Now: a.options.Now, OnEvent: middleware.ObserveLedger(chain),
 	})

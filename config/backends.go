@@ -53,15 +53,20 @@ func makeBackend[T backend.Backend](o *DriverOptions, summary string, spread Spr
 	if o.Faulty() {
 		return Made[backend.Backend]{}
 	}
-	if _, err := build(discardLogger(), nil); err != nil {
+	made, err := build(discardLogger(), nil)
+	if err != nil {
 		o.Fault("", "%v", err)
 		return Made[backend.Backend]{}
 	}
+	_, runs := any(made).(backend.Runner)
+	_, observes := any(made).(backend.Observer)
 	if spread != "" && spread != "0" {
 		summary += ", spread " + string(spread)
 	}
 	return Made[backend.Backend]{
 		Summary: summary,
+		spread:  &spread,
+		steady:  !runs && !observes,
 		Build: func(_ context.Context, p *Parts) (backend.Backend, error) {
 			return build(p.Logger, p.Now)
 		},

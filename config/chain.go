@@ -13,12 +13,12 @@ import (
 // chain makes the middleware: the built-in ones in their order, without those
 // that are disabled, the host's where they want to stand, and around them all
 // what observes packets.
-func (p *Plan) chain(ctx context.Context, parts *Parts, d *deduplication) ([]middleware.Middleware, error) {
+func (p *Plan) chain(ctx context.Context, parts *Parts, d *deduplication) ([]middleware.Middleware, *packetLogs, error) {
 	list := middleware.Standard()
 	for i, m := range list {
 		switch m.(type) {
 		case *middleware.Alerts:
-			list[i] = p.alerts()
+			list[i] = middleware.NewAlerts(p.alerts())
 		default:
 			if m.Name() == d.Name() {
 				list[i] = d
@@ -28,13 +28,13 @@ func (p *Plan) chain(ctx context.Context, parts *Parts, d *deduplication) ([]mid
 	disabled := slices.DeleteFunc(slices.Clone(p.config.DisableMiddleware), isObserver)
 	list, err := middleware.Without(list, disabled...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	names := make(map[string]string) // of the middleware, by its key
 	for _, planned := range p.middlewares {
 		m, err := planned.made.Build(ctx, parts)
 		if err != nil {
-			return nil, fmt.Errorf("config: %s: %w", at("middlewares", planned.Name), err)
+			return nil, nil, fmt.Errorf("config: %s: %w", at("middlewares", planned.Name), err)
 		}
 		names[planned.Name] = m.Name()
 		anchor := func(key string) string {
@@ -52,18 +52,18 @@ func (p *Plan) chain(ctx context.Context, parts *Parts, d *deduplication) ([]mid
 			list = append(list, m)
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return p.observe(list), nil
+	list, logs := p.observe(list)
+	return list, logs, nil
 }
 
-func (p *Plan) alerts() *middleware.Alerts {
-	var o middleware.AlertsOptions
+func (p *Plan) alerts() middleware.AlertsOptions {
 	if a := p.config.Alerts; a != nil {
-		o.MaxAlerts, o.MaxPerAccount = a.MaxAlerts, a.MaxPerAccount
+		return middleware.AlertsOptions{MaxAlerts: a.MaxAlerts, MaxPerAccount: a.MaxPerAccount}
 	}
-	return middleware.NewAlerts(o)
+	return middleware.AlertsOptions{}
 }
 
 // deduplication is the middleware of this name, with options for each

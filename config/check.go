@@ -288,11 +288,37 @@ func (k *checker) admin() {
 	if c.AdminAPIHost == "" {
 		k.add("adminApiHost", `is empty: it must be an address to listen on, such as "127.0.0.1"`)
 	}
-	if token := c.AdminAPIToken; token != "" && len(token) < minAdminToken {
-		k.add("adminApiToken", "has %d bytes: it must have at least %d, of random text", len(token), minAdminToken)
+	k.tokens()
+}
+
+// tokens looks at the tokens of the admin API. It quotes none.
+func (k *checker) tokens() {
+	c := k.config
+	seen := make(map[Secret]string) // where
+	look := func(path string, token Secret) {
+		switch other, taken := seen[token]; {
+		case len(token) < minAdminToken:
+			k.add(path, "has %d bytes: it must have at least %d, of random text", len(token), minAdminToken)
+		case taken:
+			k.add(path, "is that of %s: it must be another", other)
+		}
+		seen[token] = path
 	}
-	if c.AdminAPIToken == "" && !onThisMachine(c.AdminAPIHost) {
+	if c.AdminAPIToken != "" {
+		look("adminApiToken", c.AdminAPIToken)
+	}
+	for i, token := range c.AdminAPITokens {
+		look(indexed("adminApiTokens", i), token)
+	}
+	for i, token := range c.AdminAPIReadTokens {
+		look(indexed("adminApiReadTokens", i), token)
+	}
+	tokens, readTokens := c.AdminTokens()
+	if !c.hasAdminTokens() && !onThisMachine(c.AdminAPIHost) {
 		k.add("adminApiToken", "is missing: whoever reaches %s could move money; set a token, or adminApiHost to 127.0.0.1", c.AdminAPIHost)
+	}
+	if len(tokens) == 0 && len(readTokens) > 0 {
+		k.note("adminApiReadTokens: there is no token that may change anything: set adminApiToken, too, if somebody should")
 	}
 }
 

@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"context"
 	"log/slog"
 	"net"
 	"slices"
@@ -31,19 +30,14 @@ func (k *checker) rates() {
 		k.spreads(c.Spreads)
 	}
 	made := driver(o)
-	k.saw("backendConfig", d, made.Notes)
-	k.plan.backend = made
-	if c.Spreads == nil || made.Build == nil {
-		return
+	for _, note := range made.Notes {
+		k.note("backendConfig: %s", note)
 	}
-	spreads := c.Spreads.backend(c.Spread)
-	k.plan.backend.Build = func(ctx context.Context, p *Parts) (backend.Backend, error) {
-		b, err := made.Build(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		return backend.WithSpreads(b, spreads)
-	}
+	k.planRates(made, d.seen, func() Made[backend.Backend] {
+		bare, _ := k.options("backendConfig", c.BackendConfig)
+		bare.Spread = "0"
+		return driver(bare)
+	})
 }
 
 // saw keeps what the driver of the options at path has noted, and the secrets

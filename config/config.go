@@ -83,9 +83,12 @@ type Config struct {
 	AdminAPI     bool   `json:"adminApi"`
 	AdminAPIHost string `json:"adminApiHost"`
 	AdminAPIPort uint16 `json:"adminApiPort"`
-	// AdminAPIToken is what requests to it must show; empty: none, which is
-	// for loopback addresses alone.
-	AdminAPIToken Secret `json:"adminApiToken,omitempty"`
+	// AdminAPIToken is what requests to it must show; so is each of
+	// AdminAPITokens, and of AdminAPIReadTokens for who may look and change
+	// nothing. Without any, it is for this machine alone.
+	AdminAPIToken      Secret   `json:"adminApiToken,omitempty"`
+	AdminAPITokens     []Secret `json:"adminApiTokens,omitempty"`
+	AdminAPIReadTokens []Secret `json:"adminApiReadTokens,omitempty"`
 	// AdminAPITLS is the certificate it is served with; nil: plain HTTP.
 	AdminAPITLS *Certificate `json:"adminApiTls,omitempty"`
 	// CollectDefaultMetrics has no effect.
@@ -123,6 +126,25 @@ func Default() Config {
 		LogLevel:               "info",
 		LogFormat:              "text",
 	}
+}
+
+// AdminTokens gives the tokens of the admin API: those that may do everything,
+// and those that may look.
+func (c *Config) AdminTokens() (tokens, readTokens []string) {
+	if c.AdminAPIToken != "" {
+		tokens = append(tokens, string(c.AdminAPIToken))
+	}
+	for _, token := range c.AdminAPITokens {
+		tokens = append(tokens, string(token))
+	}
+	for _, token := range c.AdminAPIReadTokens {
+		readTokens = append(readTokens, string(token))
+	}
+	return tokens, readTokens
+}
+
+func (c *Config) hasAdminTokens() bool {
+	return c.AdminAPIToken != "" || len(c.AdminAPITokens)+len(c.AdminAPIReadTokens) > 0
 }
 
 // unknownAddress is the reference's word for none.

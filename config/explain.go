@@ -113,8 +113,9 @@ func (p *Plan) explainAdmin() string {
 	if c.AdminAPITLS != nil {
 		scheme = "https"
 	}
-	if c.AdminAPIToken != "" {
-		token = "with a token"
+	if c.hasAdminTokens() {
+		tokens, readTokens := c.AdminTokens()
+		token = fmt.Sprintf("%d tokens that may do everything, %d that may look", len(tokens), len(readTokens))
 	}
 	return fmt.Sprintf("%s://%s, %s", scheme, net.JoinHostPort(c.AdminAPIHost, portText(c.AdminAPIPort)), token)
 }

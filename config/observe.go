@@ -37,15 +37,24 @@ func (p *Plan) observes(name string) bool {
 
 // observe puts around the chain what the admin API shows of packets: outside
 // of everything, so that it sees what a limit refuses, and outcomes as the
-// counterparty does.
-func (p *Plan) observe(chain []middleware.Middleware) []middleware.Middleware {
+// counterparty does. logs is nil where there is no admin API.
+func (p *Plan) observe(chain []middleware.Middleware) (list []middleware.Middleware, logs *packetLogs) {
 	if p.observes(meterName) {
 		chain = middleware.NewMeter().Around(chain)
 	}
-	if p.observes(packetLogName) {
-		chain = slices.Insert(chain, 0, middleware.Middleware(middleware.NewPacketLog(p.packetLog())))
+	if !p.config.AdminAPI {
+		return chain, nil
 	}
-	return chain
+	logs = newPacketLogs(p.newPacketLog()) // if there is none it may come
+	return slices.Insert(chain, 0, middleware.Middleware(logs)), logs
+}
+
+// newPacketLog makes the packet log; nil if there is to be none.
+func (p *Plan) newPacketLog() *middleware.PacketLog {
+	if !p.observes(packetLogName) {
+		return nil
+	}
+	return middleware.NewPacketLog(p.packetLog())
 }
 
 // observeNames is observe for names.

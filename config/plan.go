@@ -21,12 +21,14 @@ type Plan struct {
 	secret   []byte      // of routes; nil: by chance
 	accounts []plannedAccount
 	backend  Made[backend.Backend]
+	rates    plannedRates
 	store    Made[store.Store]
 	// storeName is that of the driver.
 	storeName   string
 	middlewares []plannedMiddleware
 	notes       []string
-	// seen are the secrets that the drivers of no account have read.
+	// seen are the secrets that the drivers of the store and the middleware
+	// have read.
 	seen []string
 }
 

@@ -55,6 +55,10 @@ type Made[T any] struct {
 	Settles bool
 	// Listen are the listeners that it takes part in.
 	Listen []Listen
+	// spread is what a backend of this module takes of all rates; nil for
+	// others. steady says that it does nothing but give its rates.
+	spread *Spread
+	steady bool
 	// Build makes it. ctx is for this call alone.
 	Build func(ctx context.Context, p *Parts) (T, error)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -33,13 +34,13 @@ import (
 //
 // Its name is "alert". It stands innermost, as in the reference.
 type Alerts struct {
-	options AlertsOptions
 	changed chan struct{} // tells Run that there is something to write
 
-	mu     sync.Mutex
-	now    func() time.Time // the connector's clock; nil until it is known
-	alerts map[alertKey]*versionedAlert
-	lastID uint64
+	mu      sync.Mutex
+	options AlertsOptions
+	now     func() time.Time // the connector's clock; nil until it is known
+	alerts  map[alertKey]*versionedAlert
+	lastID  uint64
 }
 
 // versionedAlert is an alert with the number of its changes.
@@ -74,17 +75,49 @@ var (
 
 // NewAlerts makes an Alerts for one connector.
 func NewAlerts(o AlertsOptions) *Alerts {
-	if o.MaxAlerts == 0 {
-		o.MaxAlerts = DefaultMaxAlerts
-	}
-	if o.MaxPerAccount == 0 {
-		o.MaxPerAccount = DefaultMaxAlertsPerAccount
-	}
 	return &Alerts{
-		options: o,
+		options: o.complete(),
 		changed: make(chan struct{}, 1),
 		alerts:  make(map[alertKey]*versionedAlert),
 	}
+}
+
+// complete fills in what the zeros mean.
+func (o AlertsOptions) complete() AlertsOptions {
+	o.MaxAlerts = cmp.Or(o.MaxAlerts, DefaultMaxAlerts)
+	o.MaxPerAccount = cmp.Or(o.MaxPerAccount, DefaultMaxAlertsPerAccount)
+	return o
+}
+
+func (o AlertsOptions) check() error {
+	if o.MaxAlerts < 0 || o.MaxAlerts > mostAlerts || o.MaxPerAccount < 0 {
+		return fmt.Errorf("MaxAlerts is %d and MaxPerAccount %d: they must be 1 to %d, or 0 for %d and %d",
+			o.MaxAlerts, o.MaxPerAccount, mostAlerts, DefaultMaxAlerts, DefaultMaxAlertsPerAccount)
+	}
+	return nil
+}
+
+// SetOptions bounds the alerts anew, while the connector runs. Where there are
+// more than that, those go that have not happened for the longest time.
+func (a *Alerts) SetOptions(o AlertsOptions) error {
+	if err := o.check(); err != nil {
+		return fmt.Errorf("middleware: alerts: %w", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.options = o.complete()
+	all := slices.SortedFunc(maps.Values(a.alerts), func(v, other *versionedAlert) int { return stalestFirst(other, v) })
+	kept, of := 0, make(map[string]int) // by account
+	for _, v := range all {
+		if kept == a.options.MaxAlerts || of[v.Account] == a.options.MaxPerAccount {
+			delete(a.alerts, v.key())
+			continue
+		}
+		kept++
+		of[v.Account]++
+	}
+	a.tell()
+	return nil
 }
 
 // Name gives "alert".
@@ -93,13 +126,11 @@ func (a *Alerts) Name() string { return "alert" }
 // Attach watches the packets to an account. Its alerts stay when it is
 // removed.
 func (a *Alerts) Attach(host Host, watched *account.Account) (Stages, error) {
-	o := a.options
-	if o.MaxAlerts < 0 || o.MaxAlerts > mostAlerts || o.MaxPerAccount < 0 {
-		return Stages{}, fmt.Errorf("MaxAlerts is %d and MaxPerAccount %d: they must be 1 to %d, or 0 for %d and %d",
-			o.MaxAlerts, o.MaxPerAccount, mostAlerts, DefaultMaxAlerts, DefaultMaxAlertsPerAccount)
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err := a.options.check(); err != nil {
+		return Stages{}, err
+	}
 	if a.now == nil {
 		a.now = host.Now
 	}

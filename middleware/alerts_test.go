@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -183,6 +184,54 @@ func TestAlertsOptions(t *testing.T) {
 		if _, err := middleware.NewAlerts(o).Attach(newHost(), child()); err == nil || !strings.Contains(err.Error(), "must be") {
 			t.Errorf("Attach with %+v = %v, want an error that says what would be right", o, err)
 		}
+	}
+}
+
+// Other bounds hold at once: those alerts stay that have happened last.
+func TestAlertsBoundedAnew(t *testing.T) {
+	host := newHost()
+	a, c := newAlerts(t, host, middleware.AlertsOptions{})
+	for n := range 6 {
+		host.Advance(time.Second)
+		send(t, c, outgoing, 48, tooMuch(fmt.Sprintf("test.peer%d", n)))
+	}
+	host.Advance(time.Second)
+	a.ObserveLedger(ledger.Event{Kind: ledger.StoreFailing})
+	send(t, c, outgoing, 48, tooMuch("test.peer0")) // again
+	by := func(want string) {
+		t.Helper()
+		var all []string
+		for _, alert := range a.List() {
+			all = append(all, cmp.Or(alert.TriggeredBy.String(), string(alert.Kind)))
+		}
+		if got := strings.Join(all, " "); got != want {
+			t.Errorf("the alerts are %q, want %q", got, want)
+		}
+	}
+	set := func(o middleware.AlertsOptions) {
+		t.Helper()
+		if err := a.SetOptions(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(middleware.AlertsOptions{MaxPerAccount: 3})
+	by("test.peer0 test.peer4 test.peer5 storeFailing")
+	set(middleware.AlertsOptions{MaxAlerts: 2})
+	by("test.peer0 storeFailing")
+	for _, o := range []middleware.AlertsOptions{{MaxAlerts: -1}, {MaxPerAccount: -1}} {
+		if err := a.SetOptions(o); err == nil {
+			t.Errorf("SetOptions takes %+v", o)
+		}
+	}
+	host.Advance(time.Second)
+	send(t, c, outgoing, 48, tooMuch("test.peer9"))
+	if a.Len() != 2 {
+		t.Errorf("there are %d alerts, want 2", a.Len())
+	}
+	set(middleware.AlertsOptions{})
+	send(t, c, outgoing, 48, tooMuch("test.peer8"))
+	if a.Len() != 3 {
+		t.Errorf("there are %d alerts, want 3", a.Len())
 	}
 }
 

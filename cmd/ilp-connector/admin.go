@@ -14,9 +14,9 @@ import (
 // serveAdmin makes the admin API of a connector.
 func serveAdmin(a *config.Assembly) (http.Handler, error) {
 	o := admin.Options{Connector: a.Connector, NewAccount: a.NewAccount, PluginName: a.PluginName}
-	if token := a.Plan().Config().AdminAPIToken; token != "" {
-		o.Tokens = []string{string(token)}
-	} else { // config has it listen on a loopback address alone
+	c := a.Plan().Config()
+	o.Tokens, o.ReadTokens = c.AdminTokens()
+	if len(o.Tokens)+len(o.ReadTokens) == 0 { // config has it listen on a loopback address alone
 		o.LoopbackWithoutToken = true
 	}
 	var err error

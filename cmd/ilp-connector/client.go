@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/interledger-go/connector/admin"
 )
@@ -24,47 +26,53 @@ type question struct {
 	json   bool
 }
 
+// answerer answers a question with its arguments.
+type answerer func(q question, ctx context.Context, args []string) error
+
 // ask makes a command of a question with at most these arguments.
-func ask(name, does, arguments string, most int, answer func(q question, ctx context.Context, args []string) error) command {
+func ask(name, does, arguments string, most int, answer answerer) command {
+	return askWith(name, does, arguments, most, func(*flag.FlagSet) answerer { return answer })
+}
+
+// askWith makes a command of a question that has flags of its own: bind defines
+// them.
+func askWith(name, does, arguments string, most int, bind func(*flag.FlagSet) answerer) command {
 	run := func(p program, args []string) int {
 		set := flag.NewFlagSet("ilp-connector "+name, flag.ContinueOnError)
 		set.SetOutput(p.stderr)
 		url := set.String("admin", "http://127.0.0.1:7780", "where the admin API is")
 		tokenFile := set.String("token-file", "", "file with its token")
 		asJSON := set.Bool("json", false, "print JSON")
+		answer := bind(set)
 		set.Usage = func() {
 			fmt.Fprintf(p.stderr, "usage: ilp-connector %s [flags] %s\n", name, arguments)
 			set.PrintDefaults()
 		}
-		switch err := set.Parse(args); {
+		rest, err := parseBetween(set, args)
+		switch {
 		case errors.Is(err, flag.ErrHelp):
 			return exitOK
 		case err != nil:
 			return exitUsage
-		case set.NArg() > most:
+		case len(rest) > most:
 			set.Usage()
 			return exitUsage
 		}
-		options := admin.ClientOptions{URL: *url}
-		if *tokenFile != "" {
-			token, err := os.ReadFile(*tokenFile)
-			if err != nil {
-				return p.fail(exitUsage, err)
-			}
-			options.Token = string(bytes.TrimRight(token, "\r\n"))
-		}
-		client, err := admin.NewClient(options)
+		client, err := clientOf(*url, *tokenFile)
 		if err != nil {
 			return p.fail(exitUsage, err)
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
-		err = answer(question{p, client, *asJSON}, ctx, set.Args())
+		err = answer(question{p, client, *asJSON}, ctx, rest)
 		var usage usageError
+		var outcome outcomeError
 		switch {
 		case errors.As(err, &usage):
 			set.Usage()
 			return p.fail(exitUsage, err)
+		case errors.As(err, &outcome):
+			return p.fail(outcome.code, err)
 		case err != nil:
 			return p.fail(exitFailure, err)
 		}
@@ -72,6 +80,41 @@ func ask(name, does, arguments string, most int, answer func(q question, ctx con
 	}
 	return command{[]string{name}, does, run}
 }
+
+// parseBetween reads flags, and gives the arguments that stand before, between
+// and behind them.
+func parseBetween(set *flag.FlagSet, args []string) (rest []string, err error) {
+	for {
+		if err := set.Parse(args); err != nil {
+			return nil, err
+		}
+		left := set.NArg()
+		if left == 0 || left < len(args) && args[len(args)-left-1] == "--" {
+			return append(rest, set.Args()...), nil
+		}
+		rest, args = append(rest, set.Arg(0)), set.Args()[1:]
+	}
+}
+
+func clientOf(url, tokenFile string) (*admin.Client, error) {
+	options := admin.ClientOptions{URL: url}
+	if tokenFile != "" {
+		token, err := os.ReadFile(tokenFile)
+		if err != nil {
+			return nil, err
+		}
+		options.Token = string(bytes.TrimRight(token, "\r\n"))
+	}
+	return admin.NewClient(options)
+}
+
+// outcomeError is an end that has an exit code of its own.
+type outcomeError struct {
+	code int
+	text string
+}
+
+func (e outcomeError) Error() string { return e.text }
 
 // usageError says what is wrong with the arguments.
 type usageError string
@@ -218,7 +261,7 @@ func (q question) ping(ctx context.Context, args []string) error {
 			row("delivered", v.Delivered)
 		}
 		if v.Reject != nil {
-			row("rejected", fmt.Sprintf("%s by %s: %s", v.Reject.Code, orNone(v.Reject.TriggeredBy), v.Reject.Message))
+			row("rejected", fmt.Sprintf("%s by %s: %s", printable(v.Reject.Code), orNone(printable(v.Reject.TriggeredBy)), printable(v.Reject.Message)))
 		}
 	})
 	if err == nil && !v.Reached {
@@ -240,7 +283,7 @@ func (q question) trace(ctx context.Context, args []string) error {
 		for i, hop := range v.Hops {
 			answer := "reached"
 			if hop.Reject != nil {
-				answer = hop.Reject.Code
+				answer = printable(hop.Reject.Code)
 			}
 			row(i+1, orNone(hop.Address), microseconds(hop.RoundTrip), answer)
 		}
@@ -258,6 +301,17 @@ func argument(args []string, i int) string {
 		return args[i]
 	}
 	return ""
+}
+
+// printable is a text of somebody else's that does nothing to a terminal.
+func printable(s string) string {
+	for _, r := range s {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			quoted := strconv.Quote(s)
+			return quoted[1 : len(quoted)-1]
+		}
+	}
+	return s
 }
 
 func orNone(s string) string {

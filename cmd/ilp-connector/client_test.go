@@ -6,9 +6,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/interledger-go/connector/admin"
+	"github.com/interledger-go/connector/ilp"
 )
 
 // operated starts a connector with an admin API, and gives the flags to ask it.
@@ -84,14 +89,175 @@ func TestWatch(t *testing.T) {
 	w.exits(exitOK)
 }
 
-// The end of a connector does not wait for those who watch it.
-func TestTerminationWhileWatched(t *testing.T) {
-	p, flags := operated(t, nil, `"sink": `+record("child", "loopback", "{}"))
-	w := launch(t, nil, append([]string{"watch"}, flags...)...)
-	w.says("sink")
+// The end of a connector does not wait for those who watch it, and they wait
+// for its next beginning.
+func TestRestartWhileWatched(t *testing.T) {
+	environ, path := administered(t)
+	configuration(t, path, `"sink": `+record("child", "loopback", "{}"), `"alice": `+listener("alice"))
+	p := launch(t, environ, "-config", path)
+	p.says(runs)
+	flags := []string{"-admin", "http://" + p.says(`the admin API listens" address=(\S+)`)}
+	accounts := launch(t, nil, append([]string{"watch"}, flags...)...)
+	packets := launch(t, nil, append([]string{"watch", "-packets"}, flags...)...)
+	accounts.says("sink")
+	packets.says("DESTINATION")
 	p.signal(syscall.SIGTERM)
 	p.exits(exitOK)
-	w.exits(exitOK)
+	accounts.says("the connector is gone, waiting for it")
+	packets.says("the connector is gone, waiting for it")
+	p = launch(t, environ, "-config", path)
+	p.says(runs)
+	accounts.says("the connector is there again")
+	packets.says("the connector is there again")
+	if err := join(t, p.says(listening), "alice").pay("test.connie.sink"); err != nil {
+		t.Fatal(err)
+	}
+	packets.says(`alice +10 +sink +10 .* fulfilled +test\.connie\.sink`)
+	accounts.signal(syscall.SIGINT)
+	accounts.exits(exitOK)
+	packets.signal(syscall.SIGINT)
+	packets.exits(exitOK)
+	nobody := launch(t, nil, "watch", "-admin", "http://127.0.0.1:"+freePort(t))
+	nobody.exits(exitFailure)
+}
+
+// administered gives an environment with an admin API on this machine, and the
+// place of a configuration.
+func administered(t *testing.T) (environ []string, path string) {
+	t.Helper()
+	return []string{"CONNECTOR_ADMIN_API=true", "CONNECTOR_ADMIN_API_PORT=" + freePort(t)}, filepath.Join(t.TempDir(), "connector.json")
+}
+
+// Packets are shown live, those that are asked for, and as JSON a line each.
+func TestWatchPackets(t *testing.T) {
+	environ, path := administered(t)
+	configuration(t, path, `"sink": `+record("child", "loopback", "{}"), `"no": `+record("child", "loopback", `{"reject": "F99"}`), `"alice": `+listener("alice"))
+	p := launch(t, environ, "-config", path)
+	p.says(runs)
+	flags := []string{"-admin", "http://" + p.says(`the admin API listens" address=(\S+)`)}
+	link := join(t, p.says(listening), "alice")
+	watch := func(args ...string) *process {
+		t.Helper()
+		w := launch(t, nil, append(append([]string{"watch"}, args...), flags...)...)
+		w.says("DESTINATION") // it has begun to watch
+		return w
+	}
+	all := watch("-packets")
+	rejected := watch("-outcome", "rejected")
+	below := watch("-prefix", "test.connie.sink")
+	code := watch("-code", "F99")
+	account := watch("no", "--packets")
+	two := watch("-packets", "no", "nobody")
+	for _, to := range []string{"no.x", "sink.x", "no.last"} {
+		link.pay("test.connie." + to)
+	}
+	const no, yes = `alice +10  no +10 +\S+  rejected F99 +test\.connie\.no\.`, `alice +10  sink +10 +\S+  fulfilled +test\.connie\.sink\.x`
+	all.says("(?s)" + no + "x.*" + yes + ".*" + no + "last")
+	below.says(yes)
+	for _, w := range []*process{rejected, code, account, two} {
+		w.says(no + "last")
+		if strings.Contains(w.output(), "sink") {
+			t.Errorf("it shows a packet that was not asked for:\n%s", w.output())
+		}
+	}
+	if strings.Contains(below.output(), "connie.no") {
+		t.Errorf("it shows a packet that was not asked for:\n%s", below.output())
+	}
+	for _, w := range []*process{all, rejected, below, code, account, two} {
+		w.signal(syscall.SIGTERM)
+		w.exits(exitOK)
+	}
+	asJSON := launch(t, nil, append([]string{"watch", "-packets", "-json"}, flags...)...)
+	for ended := false; !ended; { // until it has begun to watch
+		link.pay("test.connie.sink")
+		select {
+		case <-asJSON.more:
+			ended = true
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	var packet admin.Packet
+	line, _, _ := strings.Cut(asJSON.output(), "\n")
+	if err := json.Unmarshal([]byte(line), &packet); err != nil || packet.Account != "alice" || packet.NextHopAmount != "10" {
+		t.Errorf("%v: %s", err, line)
+	}
+	if got := asks(t, exitUsage, flags, "watch", "-outcome", "lost"); !strings.Contains(got, "must be one of") {
+		t.Errorf("it says %s", got)
+	}
+	if got := asks(t, exitFailure, flags, "watch", "-prefix", "a b"); !strings.Contains(got, "whole segments") {
+		t.Errorf("it says %s", got)
+	}
+}
+
+// One packet is sent; the exit code says what has become of it.
+func TestSend(t *testing.T) {
+	p, flags := operated(t, []string{"CONNECTOR_MIN_MESSAGE_WINDOW=100"}, `"sink": `+record("child", "loopback", "{}"), `"no": `+record("child", "loopback", `{"reject": "F99"}`),
+		`"slow": `+record("child", "loopback", `{"delay": 600000}`))
+	const zero = "0000000000000000000000000000000000000000000000000000000000000000" // what a loopback fulfills with
+	data := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(data, []byte("from a file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	secret := filepath.Join(t.TempDir(), "fulfillment")
+	if err := os.WriteFile(secret, []byte(zero+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		says string // a pattern
+	}{
+		{[]string{"test.connie.sink", "5", "-fulfillment", zero}, exitOK, `(?s)outcome +fulfilled\nleft by +sink\npaid +5\nfulfillment +0{64}\n.*round trip`},
+		{[]string{"-fulfillment", "@" + secret, "test.connie.sink", "5", "-data", "0001ff"}, exitOK, `paid +5`},
+		{[]string{"test.connie.sink", "5", "-condition", ilp.PeerCondition.String(), "-data", "@" + data, "-expiry", "10s"}, exitOK, `paid +5`},
+		{[]string{"test.connie.sink", "5"}, exitRejected, `(?s)outcome +rejected\nleft by +sink\npaid +nothing\ncode +F05 Wrong Condition\ntriggered by +test\.connie\n.*nothing was paid`},
+		{[]string{"test.connie.no", "5", "-fulfillment", zero}, exitRejected, `code +F99 Application Error`},
+		{[]string{"test.connie", "5"}, exitRejected, `(?s)left by +\(none\).*code +F02 Unreachable`},
+		{[]string{"test.connie.slow", "5", "-expiry", "300ms"}, exitRejected, `(?s)paid +nothing\ncode +(R00|T01)`},
+		{[]string{"test.connie.sink"}, exitUsage, "a destination and an amount"},
+		{[]string{"test.connie.sink", "x"}, exitUsage, "not an amount"},
+		{[]string{"test.connie.sink", "5", "-data", "xyz"}, exitFailure, "-data: "},
+		{[]string{"test.connie.sink", "5", "-data", "@/nowhere"}, exitFailure, "/nowhere"},
+		{[]string{"test.connie.sink", "5", "-data", "-", "-fulfillment", "-"}, exitUsage, "standard input"},
+		{[]string{"test.connie.sink", "5", "-fulfillment", "short"}, exitFailure, "must be 32 bytes"},
+		{[]string{"nowhere", "5"}, exitFailure, "destination: "},
+		{[]string{"test.connie.sink", "5", "more"}, exitUsage, "usage"},
+	} {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			if got := asks(t, c.code, flags, "send", c.args...); !regexp.MustCompile(c.says).MatchString(got) {
+				t.Errorf("want %q in\n%s", c.says, got)
+			}
+		})
+	}
+	var sent admin.SendResult
+	if got := asks(t, exitOK, append(flags, "-json"), "send", "test.connie.sink", "7", "-fulfillment", zero); json.Unmarshal([]byte(got), &sent) != nil || sent.Paid != "7" || sent.Outcome != admin.SendFulfilled {
+		t.Errorf("it prints %s", got)
+	}
+	if got := asks(t, exitOK, flags, "balance", "sink"); !strings.Contains(got, "-22") {
+		t.Errorf("the balance is\n%s, want what was paid", got)
+	}
+	if got := asks(t, exitFailure, []string{"-admin", "http://127.0.0.1:" + freePort(t)}, "send", "test.connie.sink", "5"); strings.Contains(got, "may be fulfilled") {
+		t.Errorf("what was never sent: %s", got)
+	}
+
+	// Whoever does not wait is told that nobody knows.
+	q := launch(t, nil, append([]string{"send", "test.connie.slow", "5", "-expiry", "4m"}, flags...)...)
+	for !strings.Contains(asks(t, exitOK, append(flags, "-json"), "accounts"), `"outstanding": 1`) { // until it is on its way
+	}
+	q.signal(syscall.SIGINT)
+	q.exits(exitUnknown)
+	q.says("may be fulfilled for 4m0s")
+	p.signal(syscall.SIGTERM)
+	p.says("a packet of our own was answered when nobody waited for it")
+}
+
+// Nothing that others have written moves the cursor.
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{"naïve “x” 7": "naïve “x” 7", "a\x1b[2Jb": `a\x1b[2Jb`, "a\nb": `a\nb`, "\xff": `\xff`, "": ""} {
+		if got := printable(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
 }
 
 // An account that is added by the API stays when the configuration is read

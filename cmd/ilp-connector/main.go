@@ -6,14 +6,15 @@
 //	ilp-connector config check              say everything that is wrong
 //	ilp-connector config explain            say what would run
 //	ilp-connector health                    exit 0 if one runs here, as its admin API says
-//	ilp-connector status, accounts, routes, rates, balance, ping, trace, watch
+//	ilp-connector status, accounts, routes, rates, balance, ping, trace, send, watch
 //	                                        ask its admin API
 //	ilp-connector version
 //
 // SIGTERM and SIGINT stop it: it takes no new packets, waits for those in
 // flight, keeps its books and exits 0; a second one exits at once, with 1.
 // SIGHUP reads the configuration again and applies what differs. It exits 2 if
-// the configuration or the command line is wrong, and 1 if something fails.
+// the configuration or the command line is wrong, and 1 if something fails;
+// send exits 3 if the packet was rejected, and 4 if nobody knows the outcome.
 package main
 
 import (
@@ -25,9 +26,11 @@ import (
 
 // Exit codes.
 const (
-	exitOK      = 0
-	exitFailure = 1
-	exitUsage   = 2
+	exitOK       = 0
+	exitFailure  = 1
+	exitUsage    = 2
+	exitRejected = 3 // send: nothing was paid
+	exitUnknown  = 4 // send: nobody knows yet
 )
 
 func main() {
@@ -76,7 +79,8 @@ var commands = []command{
 	ask("balance", "print balances and their limits", "[ACCOUNT]", 1, question.balance),
 	ask("ping", "find out whether an address can be reached; the amount is spent", "ADDRESS [AMOUNT]", 2, question.ping),
 	ask("trace", "find the connectors on the way to an address", "ADDRESS", 1, question.trace),
-	ask("watch", "print what moves, until a signal ends it", "[ACCOUNT...]", 1000, question.watch),
+	askWith("send", "send one packet, and print the reply; the amount is spent", "DESTINATION AMOUNT", 2, bindSend),
+	askWith("watch", "print what moves, or packets, until a signal ends it", "[ACCOUNT...]", 1000, bindWatch),
 	{[]string{"version"}, "print the version", program.version},
 }
 

@@ -160,6 +160,63 @@ func TestReload(t *testing.T) {
 	p.exits(exitOK)
 }
 
+// SIGHUP applies what it can while the connector runs, says by name what it
+// cannot, and shows no token.
+func TestReloadOfOtherKeys(t *testing.T) {
+	const former, next, read = "s3cr3t-that-comes-first", "s3cr3t-that-comes-next", "s3cr3t-that-may-look"
+	path, token := filepath.Join(t.TempDir(), "connector.json"), filepath.Join(t.TempDir(), "token")
+	write := func(file, text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	configure := func(more string) {
+		t.Helper()
+		write(path, `{"ilpAddress": "test.connie", "backend": "one-to-one", "adminApi": true, "adminApiPort": 0, "accounts": {"up": `+record("peer", "loopback", "{}")+`}, `+more+`}`)
+	}
+	asksWith := func(p *process, code int, text string, args ...string) string {
+		t.Helper()
+		write(token, text+"\n")
+		address := p.says(`the admin API listens" address=(\S+)`)
+		return asks(t, code, []string{"-admin", "http://" + address, "-token-file", token}, args[0], args[1:]...)
+	}
+	configure(`"adminApiToken": "` + former + `"`)
+	p := launch(t, nil, "-config", path)
+	p.says(runs)
+
+	// A token is changed without a gap: both hold for a while.
+	configure(`"adminApiTokens": ["` + former + `", "` + next + `"], "adminApiReadTokens": [{"env": "HOME"}], "defaultRoute": "up", "spread": 0.5, "maxHoldTime": 20000, "store": "memdown"`)
+	p.signal(syscall.SIGHUP)
+	p.says(`changes="set defaultRoute, spread, adminApiToken, adminApiTokens, adminApiReadTokens; restart needed for maxHoldTime, store"`)
+	p.says(`some changes need a restart" keys="\[maxHoldTime store\]"`)
+	for _, text := range []string{former, next} {
+		if got := asksWith(p, exitOK, text, "routes", "default"); !strings.Contains(got, "up") {
+			t.Errorf("the routes are\n%s", got)
+		}
+	}
+	configure(`"adminApiTokens": ["` + next + `"], "adminApiReadTokens": ["` + read + `"]`)
+	p.signal(syscall.SIGHUP)
+	p.says(`changes="set defaultRoute, spread, adminApiTokens, adminApiReadTokens"`)
+	asksWith(p, exitFailure, former, "status")
+	asksWith(p, exitOK, read, "status")
+	if got := asksWith(p, exitFailure, read, "ping", "test.connie"); !strings.Contains(got, "this token may look") {
+		t.Errorf("a token that may look is told %s", got)
+	}
+	asksWith(p, exitOK, next, "ping", "test.connie")
+
+	// What is wrong changes nothing, whatever else there is.
+	configure(`"adminApiTokens": ["short"], "defaultRoute": "up", "spread": 0.7`)
+	p.signal(syscall.SIGHUP)
+	p.says(`not applied" fault="adminApiTokens\[0\]`)
+	if got := asksWith(p, exitOK, next, "routes", "default"); strings.Contains(got, "up") {
+		t.Errorf("a part of a wrong file was applied:\n%s", got)
+	}
+	if strings.Contains(p.output(), "s3cr3t") {
+		t.Errorf("a token is shown:\n%s", p.output())
+	}
+}
+
 func TestTwoProcessesOnOneStore(t *testing.T) {
 	environ := []string{"CONNECTOR_STORE_PATH=" + filepath.Join(t.TempDir(), "books.db"), "CONNECTOR_ACCOUNTS={}",
 		"CONNECTOR_ILP_ADDRESS=test.quickstart", "CONNECTOR_BACKEND=one-to-one"}
