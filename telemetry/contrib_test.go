@@ -2,15 +2,22 @@ package telemetry_test
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/interledger-go/connector"
+	"github.com/interledger-go/connector/internal/testenv"
 	"github.com/interledger-go/connector/telemetry"
 )
 
@@ -164,5 +171,34 @@ func TestQueryCheckFinds(t *testing.T) {
 	}
 	if !slices.Contains(all["ilp_connector_packet_duration_seconds_bucket"], "le") || !slices.Contains(all["ilp_connector_balance"], "scale") {
 		t.Error("labels are read wrongly")
+	}
+}
+
+// Prometheus itself takes the rules, and what a connector writes for it.
+func TestPromtool(t *testing.T) {
+	promtool := testenv.NeedCommand(t, "promtool", "apt-get install prometheus")
+	if out, err := exec.Command(promtool, "check", "rules", "../contrib/prometheus/alerts.yml").CombinedOutput(); err != nil {
+		t.Errorf("the alert rules: %v\n%s", err, out)
+	}
+	w := newWorld(t, observed())
+	for _, id := range []string{"a", "b"} {
+		w.add(connector.Account{ID: id, Relation: connector.Child})
+	}
+	w.run()
+	w.send(t.Context(), "a", 10, "test.connie.b")
+	recorder := httptest.NewRecorder()
+	promhttp.HandlerFor(w.registry(telemetry.Options{}), promhttp.HandlerOpts{}).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	check := exec.Command(promtool, "check", "metrics")
+	check.Stdin = recorder.Body
+	out, err := check.CombinedOutput()
+	// The reference's names are what they are.
+	references := regexp.MustCompile(`^ilp_connector_(incoming|outgoing|rate_limited)_(ilp_packets|ilp_packet_value|money) counter metrics should have "_total" suffix$`)
+	for line := range strings.Lines(string(out)) {
+		if line = strings.TrimSpace(line); line != "" && !references.MatchString(line) {
+			t.Error(line)
+		}
+	}
+	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		t.Error(err)
 	}
 }
