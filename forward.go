@@ -68,6 +68,9 @@ func (f *flight) rate(destination *link) (backend.Ratio, error) {
 // nextHop finds the account for an address; nil for the connector itself.
 func (f *flight) nextHop(address ilp.Address) (*link, *ilp.Reject) {
 	source := f.source.account.ID
+	if address.IsZero() {
+		return nil, ilp.Rejectf(ilp.F01InvalidPacket, "missing destination.")
+	}
 	if f.c.foreign(address) {
 		return nil, ilp.Rejectf(ilp.F02Unreachable, "no route found. source=%s destination=%s", source, address)
 	}

@@ -54,6 +54,17 @@ func pair(t *testing.T, config connector.Config) *network {
 	return n
 }
 
+// Reference test 96. Bytes without a destination are no packet, and a link that
+// makes packets itself may forget it.
+func TestMissingDestination(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pair(t, connector.Config{DefaultRoute: "two"})
+		p := prepare("test.two.bob")
+		p.Destination = ilp.Address{}
+		n.send("one", p).wantReject(t, ilp.F01InvalidPacket, "missing destination.")
+	})
+}
+
 // Reference tests 21 and 23.
 func TestForwardsPrepareAndRelaysFulfill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
