@@ -22,11 +22,16 @@ func (w *world) audit(books []book, exact bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	flows := w.flows()
-	if len(books) != len(w.parties) {
-		w.fault("there are %d books, want %d", len(books), len(w.parties))
+	want := len(w.parties)
+	if w.users != "" {
+		want++
+	}
+	if len(books) != want {
+		w.fault("there are %d books, want %d", len(books), want)
 		return
 	}
-	var sum, cut int64
+	var sum, cut, users int64
+	var all flow // of the users
 	for _, b := range books {
 		for _, p := range w.parties {
 			if p.id != b.Account {
@@ -36,6 +41,10 @@ func (w *world) audit(books []book, exact bool) {
 			posted := w.auditBook(p, b, f, exact)
 			sum += posted
 			cut += f.outCut
+			if p.user {
+				users += posted
+				all = all.plus(f)
+			}
 			if !p.accepts || !p.sends { // one direction alone shows it
 				w.totals.cutBooked += abs(posted - f.in + f.out)
 			}
@@ -45,6 +54,11 @@ func (w *world) audit(books []book, exact bool) {
 	// So all of them together come to nothing, or less, if a source is missing.
 	if sum > 0 || -sum > cut {
 		w.fault("the packets of all accounts come to %d steps, want %d to 0: a source paid for what no destination has", sum, -cut)
+	}
+	for _, b := range books {
+		if b.Account == crowdAccount {
+			w.auditCrowd(b, users, all, exact)
+		}
 	}
 	w.audits++
 	w.packets = w.packets[:0]

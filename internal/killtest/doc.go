@@ -20,7 +20,20 @@
 //     and with one amount, and none is there that nobody pays;
 //   - each settlement that a counterparty has made is booked once.
 //
-// How often the process is killed is said by a flag:
+// A second world has users behind an account (plugin/miniaccounts), as sources
+// and as destinations, of counterparties and of each other. All of the above
+// holds for the book of each user as for that of an account. For the account
+// that they are behind:
+//
+//   - what the users were told, in sum, is in its book, and nothing else but
+//     packets that the destination has fulfilled and whose source was cut off;
+//   - the sum of the users' books is its book, but for packets that were cut
+//     off, and of these for one of each connection at most: a user's posting is
+//     made right before the account's, and the cut of a batch may be between
+//     the two;
+//   - after an end in good order the two are equal.
+//
+// How often a process is killed is said by a flag:
 //
 //	go test ./internal/killtest -run Kill -kills=500
 //

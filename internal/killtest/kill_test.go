@@ -11,32 +11,42 @@ import (
 )
 
 var (
-	kills    = flag.Int("kills", 50, "how often TestKill kills the connector; those over servers kill it a fifth as often")
+	kills    = flag.Int("kills", 50, "how often TestKill kills the connector; those over servers kill it a fifth as often, that with users three tenths")
 	killSeed = flag.Uint64("kills.seed", 0, "the seed of the load and of the instants; 0: another one each time")
 )
 
 // A connector that is killed at any instant has in its books all that it has
 // told, and nothing that was not asked for.
 func TestKill(t *testing.T) {
-	testKill(t, place{bolt, filepath.Join(t.TempDir(), "connector.db")}, *kills)
+	testKill(t, setup{Store: onDisk(t)}, *kills)
+}
+
+// The same with users behind an account: their books are told what the
+// account's are, and agree with it.
+func TestKillUsers(t *testing.T) {
+	testKill(t, setup{Store: onDisk(t), Users: filepath.Join(t.TempDir(), "users")}, (*kills*3+9)/10)
+}
+
+func onDisk(t testing.TB) place {
+	return place{bolt, filepath.Join(t.TempDir(), "connector.db")}
 }
 
 func TestKillOnRedis(t *testing.T) {
-	testKill(t, place{redis, testserver.Redis(t).Addr()}, (*kills+4)/5)
+	testKill(t, setup{Store: place{redis, testserver.Redis(t).Addr()}}, (*kills+4)/5)
 }
 
 func TestKillOnPostgreSQL(t *testing.T) {
-	testKill(t, place{postgreSQL, testserver.PostgreSQL(t).Addr()}, (*kills+4)/5)
+	testKill(t, setup{Store: place{postgreSQL, testserver.PostgreSQL(t).Addr()}}, (*kills+4)/5)
 }
 
-func testKill(t *testing.T, at place, kills int) {
+func testKill(t *testing.T, s setup, kills int) {
 	seed := *killSeed
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	w := newWorld(t, seed)
+	w := newWorld(t, seed, s)
 	w.hangs = true
-	s := setup{Server: w.addr, Store: at}
+	s.Server = w.addr
 	instants := rand.New(rand.NewPCG(seed, 2))
 	for range kills {
 		w.killOnce(s, instants)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/interledger-go/connector"
 	"github.com/interledger-go/connector/backend/onetoone"
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/middleware"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/btp"
@@ -22,6 +23,7 @@ type terms struct {
 	id             string
 	scale          uint8
 	sends, accepts bool
+	user           bool // of miniaccounts
 }
 
 // accounts are in both scales, and in both directions: of the first two each
@@ -64,12 +66,22 @@ const messageWindow = 10 * time.Millisecond
 type setup struct {
 	Server string // host and port of the world
 	Store  place
+	Users  string // the path of the socket that users connect to; empty: there are none
+}
+
+// roster is who the node has to do with.
+func (s setup) roster() []terms {
+	if s.Users != "" {
+		return crowd
+	}
+	return accounts
 }
 
 // node is a connector with its store.
 type node struct {
 	*connector.Connector
-	close  func() error // of the store
+	users  *users       // nil: there are none
+	close  func() error // of the store, and of what stands on it
 	cancel context.CancelFunc
 	done   chan error // nil until it runs
 }
@@ -90,14 +102,21 @@ func newNode(s setup, logger *slog.Logger) (n *node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	books, err := ledger.NewLocal(ledger.LocalOptions{Store: st, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
 	c, err := connector.New(connector.Config{
-		Address: "test.node", Store: st, Backend: rates, Middleware: middleware.Standard(), Logger: logger,
+		Address: "test.node", Store: st, Ledger: books, Backend: rates, Middleware: middleware.Standard(), Logger: logger,
 		MinMessageWindow: messageWindow,
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range accounts {
+	for _, t := range s.roster() {
+		if t.user {
+			continue
+		}
 		u := url.URL{Scheme: "btp+ws", User: url.UserPassword(t.id, token), Host: s.Server}
 		err := c.AddAccount(ctx, connector.Account{
 			ID: t.id, Relation: connector.Child, Asset: connector.Asset{Code: "XYZ", Scale: t.scale},
@@ -107,7 +126,13 @@ func newNode(s setup, logger *slog.Logger) (n *node, err error) {
 			return nil, err
 		}
 	}
-	return &node{Connector: c, close: closeStore}, nil
+	n = &node{Connector: c, close: closeStore}
+	if s.Users != "" {
+		if n.users, err = newUsers(ctx, n, s.Users, st, books, logger); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
 }
 
 const token = "token"
@@ -137,8 +162,14 @@ type book struct {
 	Settlements             []plugin.Money
 }
 
-func (n *node) books() []book {
-	var books []book
+// books gives those of the accounts, and those of the users as long as nothing
+// runs.
+func (n *node) books() (books []book, err error) {
+	if n.users != nil && n.done == nil {
+		if books, err = n.users.books(); err != nil {
+			return nil, err
+		}
+	}
 	for _, a := range n.Accounts() {
 		b := book{Account: a.ID, Balance: a.Book.Balance, ReservedIn: a.Book.ReservedIn, ReservedOut: a.Book.ReservedOut}
 		for _, s := range a.Book.Settlements {
@@ -146,7 +177,7 @@ func (n *node) books() []book {
 		}
 		books = append(books, b)
 	}
-	return books
+	return books, nil
 }
 
 // link is a BTP link that settles: either side tells the other of money in a

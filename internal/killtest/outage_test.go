@@ -37,7 +37,7 @@ type outage struct {
 }
 
 func testOutages(t *testing.T, at place, server *testserver.Server, outages ...outage) {
-	w := newWorld(t, rand.Uint64())
+	w := newWorld(t, rand.Uint64(), setup{})
 	log := newWatchedLog(w)
 	s := setup{Server: w.addr, Store: at}
 	n, err := newNode(s, slog.New(log))
@@ -68,7 +68,7 @@ func testOutages(t *testing.T, at place, server *testserver.Server, outages ...o
 	w.changed.Broadcast()
 	w.mu.Unlock()
 	l.drain()
-	w.awaitSettled(n.books)
+	w.awaitSettled(func() []book { return mustBooks(t, n) })
 	if err := n.stop(); err != nil {
 		t.Error(err)
 	}
@@ -78,11 +78,20 @@ func testOutages(t *testing.T, at place, server *testserver.Server, outages ...o
 	if n, err = newNode(s, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
-	w.audit(n.books(), true)
+	w.audit(mustBooks(t, n), true)
 	if err := n.stop(); err != nil {
 		t.Error(err)
 	}
 	w.report("the database went away and came back")
+}
+
+func mustBooks(t testing.TB, n *node) []book {
+	t.Helper()
+	books, err := n.books()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return books
 }
 
 // awaitRelayed waits until n more packets are fulfilled.

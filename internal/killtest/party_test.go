@@ -22,7 +22,8 @@ const window = 64
 type party struct {
 	terms
 	w     *world
-	peer  *btp.Peer
+	link  plugin.Plugin // to the connector: peer, or that of a user
+	peer  *btp.Peer     // nil for a user
 	bank  *plugintest.Bank
 	slots chan struct{} // one for each packet in flight
 
@@ -83,10 +84,15 @@ var rejections = []ilp.Code{
 func newParty(w *world, t terms) (*party, error) {
 	p := &party{terms: t, w: w, slots: make(chan struct{}, window)}
 	p.bank = &plugintest.Bank{Decide: w.decide, Record: w.record}
+	if t.user {
+		p.link = newUserLink(w, t)
+		return p, p.link.Open(context.Background(), p)
+	}
 	var err error
 	if p.peer, err = w.server.Account(btp.Credentials{Username: t.id, Token: token}); err != nil {
 		return nil, err
 	}
+	p.link = p.peer
 	p.peer.HandleRequests(p.requested)
 	return p, p.peer.Open(context.Background(), p)
 }
@@ -104,7 +110,7 @@ func (p *party) pay(ctx context.Context) {
 			<-p.slots
 			return
 		}
-		p.peer.SendPrepare(context.Background(), &prepare, plugin.NewResponder(p, token))
+		p.link.SendPrepare(context.Background(), &prepare, plugin.NewResponder(p, token))
 	}
 }
 
@@ -112,7 +118,7 @@ func (p *party) pay(ctx context.Context) {
 func (p *party) probe() *packet {
 	prepare, token, _ := p.next(context.Background())
 	done := make(chan struct{})
-	p.peer.SendPrepare(context.Background(), &prepare, plugin.NewResponder(plugin.ReplyFunc(
+	p.link.SendPrepare(context.Background(), &prepare, plugin.NewResponder(plugin.ReplyFunc(
 		func(_ context.Context, answer ilp.Reply, err error) {
 			give(p.learn(token, answer, err))
 			close(done)
@@ -151,7 +157,7 @@ func (p *party) next(ctx context.Context) (prepare ilp.Prepare, token uint64, ok
 	w.packets = append(w.packets, k)
 	return ilp.Prepare{
 		Amount: uint64(k.steps * p.step()), Condition: k.secret.Condition(), ExpiresAt: time.Now().Add(expiry).UTC(),
-		Destination: ilp.MustParseAddress("test.node." + k.to.id),
+		Destination: k.to.address(),
 		Data:        binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, w.audits), token),
 	}, token, true
 }
@@ -281,7 +287,7 @@ func (p *party) learn(token uint64, answer ilp.Reply, err error) []reply {
 		if k.fulfilled {
 			w.fault("packet %d was fulfilled by %s, and is rejected: %v", token, k.to.id, a)
 		}
-		notThere := a.Code == ilp.T01PeerUnreachable && !k.arrived // yet, or any more
+		notThere := k.to.absent(a.Code) && !k.arrived // yet, or any more
 		if !notThere && !slices.Contains(rejections, a.Code) {
 			w.fault("packet %d is rejected: %v", token, a)
 		}

@@ -50,7 +50,11 @@ func serve(in io.Reader, out io.Writer) error {
 	for lines.Scan() {
 		switch lines.Text() {
 		case sayBooks:
-			if err := json.NewEncoder(out).Encode(n.books()); err != nil {
+			books, err := n.books()
+			if err != nil {
+				return err
+			}
+			if err := json.NewEncoder(out).Encode(books); err != nil {
 				return err
 			}
 		case run:

@@ -22,6 +22,7 @@ type world struct {
 	t       testing.TB
 	seed    uint64
 	addr    string // host and port that the connector dials
+	users   string // the path of the socket that users dial; empty: there are none
 	server  *btp.Server
 	web     *http.Server
 	parties []*party
@@ -42,6 +43,7 @@ type world struct {
 	generous bool // banks pay everything
 	totals   totals
 	faults   int
+	crowd    int64 // the balance of the users' account, as of the last audit
 }
 
 // kind is a kind of event that may be the last of a process.
@@ -70,19 +72,21 @@ const longest = 4000
 type totals struct {
 	relayed, rejected, cut, late int
 	cutBooked                    int64 // steps
+	apart                        int64 // steps, by which users' books were not their account's
 }
 
-func newWorld(t testing.TB, seed uint64) *world {
+// newWorld makes the world of connectors that are made of s.
+func newWorld(t testing.TB, seed uint64, s setup) *world {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, seed: seed, addr: listener.Addr().String(), r: rand.New(rand.NewPCG(seed, 1)), server: btp.NewServer(btp.ServerOptions{})}
+	w := &world{t: t, seed: seed, addr: listener.Addr().String(), users: s.Users, r: rand.New(rand.NewPCG(seed, 1)), server: btp.NewServer(btp.ServerOptions{})}
 	w.changed = sync.NewCond(&w.mu)
 	w.ctx, w.leave = context.WithCancel(context.Background())
 	w.web = &http.Server{Handler: w.server}
-	for _, a := range accounts {
+	for _, a := range s.roster() {
 		p, err := newParty(w, a)
 		if err != nil {
 			t.Fatal(err)
@@ -99,7 +103,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 		}
 		err = errors.Join(err, w.server.Close())
 		for _, p := range w.parties {
-			err = errors.Join(err, p.peer.Close())
+			err = errors.Join(err, p.link.Close())
 		}
 		if err != nil {
 			t.Error(err)
@@ -182,7 +186,9 @@ func (w *world) begin() *load {
 		if p.sends {
 			l.paying.Go(func() { p.pay(ctx) })
 		}
-		l.settling.Go(func() { p.settle(here) })
+		if !p.user {
+			l.settling.Go(func() { p.settle(here) })
+		}
 	}
 	return l
 }
@@ -291,8 +297,8 @@ func (w *world) report(what string) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.t.Logf("seed %d: %s; %d packets relayed, %d rejected, %d fulfilled too late, %d fulfilled and cut off, with postings of %d steps at least; %d settlements paid in %d attempts (%s), %d received",
-		w.seed, what, w.totals.relayed, w.totals.rejected, w.totals.late, w.totals.cut, w.totals.cutBooked,
+	w.t.Logf("seed %d: %s; %d packets relayed, %d rejected, %d fulfilled too late, %d fulfilled and cut off, with postings of %d steps at least, %d of them of users without their account; %d settlements paid in %d attempts (%s), %d received",
+		w.seed, what, w.totals.relayed, w.totals.rejected, w.totals.late, w.totals.cut, w.totals.cutBooked, w.totals.apart,
 		payments, calls, strings.Join(perBank, ", "), w.counts[booked])
 	if w.totals.relayed == 0 || payments == 0 || w.counts[booked] == 0 {
 		w.fault("too little has happened for this test to mean anything")
