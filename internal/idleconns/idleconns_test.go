@@ -20,17 +20,21 @@ import (
 type caller struct {
 	t testing.TB
 	net.Conn
-	r *bufio.Reader
+	r    *bufio.Reader
+	idle chan bool // told when the server knows that a connection is idle
 }
 
 // serve runs a server, over TLS or not, and gives what connects to it.
 func serve(t *testing.T, b *idleconns.Bound, secure bool, h http.HandlerFunc) func() *caller {
 	s := httptest.NewUnstartedServer(h)
-	arrived := make(chan bool, 100)
+	arrived, idle := make(chan bool, 100), make(chan bool, 100)
 	note := func(c net.Conn, state http.ConnState) {
 		b.ConnState(c, state)
-		if state == http.StateNew {
+		switch state {
+		case http.StateNew:
 			arrived <- true
+		case http.StateIdle:
+			idle <- true
 		}
 	}
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -48,7 +52,7 @@ func serve(t *testing.T, b *idleconns.Bound, secure bool, h http.HandlerFunc) fu
 		}
 		t.Cleanup(func() { c.Close() })
 		<-arrived // so that their order is that of the calls
-		return &caller{t, c, bufio.NewReader(c)}
+		return &caller{t, c, bufio.NewReader(c), idle}
 	}
 }
 
@@ -56,7 +60,8 @@ func (c *caller) ask(path string) {
 	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path)
 }
 
-// answered reads the answer to a request.
+// answered reads the answer to a request, and waits until the connection is
+// idle: the server says so after it has answered.
 func (c *caller) answered() {
 	c.t.Helper()
 	response, err := http.ReadResponse(c.r, nil)
@@ -64,6 +69,7 @@ func (c *caller) answered() {
 		c.t.Fatal(err)
 	}
 	io.Copy(io.Discard, response.Body)
+	<-c.idle
 }
 
 // ended waits for the end of the connection.
