@@ -14,6 +14,7 @@ import (
 	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/middleware"
 	"github.com/interledger-go/connector/plugin/btp"
+	"github.com/interledger-go/connector/plugin/ilphttp"
 	"github.com/interledger-go/connector/plugin/inproc"
 	"github.com/interledger-go/connector/store/memstore"
 )
@@ -113,7 +114,10 @@ func Example_btp() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	http.Handle("/ilp", server)
+	mux := http.NewServeMux()
+	mux.Handle("/ilp", server)
+	web := ilphttp.NewHTTPServer(mux) // with bounds on what a connection may cost; web.Serve(listener) serves it
+	defer web.Close()
 
 	for _, a := range c.Accounts() {
 		fmt.Printf("%s, a %s, connected: %v\n", a.ID, a.Relation, a.Connected)
