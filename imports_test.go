@@ -75,6 +75,8 @@ var houseRules = []struct {
 	{"internal/wsconn", []string{"internal/replay"}},
 	{"internal/idleconns", nil},
 	{"internal/ratefeed", []string{"ilp", "backend"}},
+	{"internal/pipenet", nil},
+	{"internal/btptest", []string{"ilp", "internal/btplink", "internal/wsconn"}},
 	{"internal/btplink", []string{"oer", "ilp", "plugin", "internal/wsconn"}},
 
 	// The connector stands on the contracts.

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/interledger-go/connector/internal/btptest"
 	"github.com/interledger-go/connector/internal/wsconn"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/btp"
@@ -47,8 +48,8 @@ func TestCredentials(t *testing.T) {
 			{"ü/@:?# %41", "t/@:?# %42é", "strange"},
 		} {
 			r := n.raw(t)
-			r.send(authPacket(7, test.username, test.token))
-			p := r.read()
+			r.Send(btptest.Auth(7, test.username, test.token))
+			p := r.Read()
 			for name, peer := range peers {
 				if peer.Connected() != (name == test.want) {
 					t.Errorf("%q %q: account %s connected: %v", test.username, test.token, name, peer.Connected())
@@ -61,7 +62,7 @@ func TestCredentials(t *testing.T) {
 			} else if p.Type != btp.TypeResponse || p.RequestID != 7 || len(p.Entries) != 0 {
 				t.Errorf("%q %q: answer %+v", test.username, test.token, p)
 			}
-			r.conn.Close()
+			r.Close()
 			synctest.Wait()
 		}
 	})
@@ -121,8 +122,8 @@ func TestFirstPacketIsNoAuthentication(t *testing.T) {
 				peer := n.account(t, "alice", "token", newRecorder(fulfiller))
 				r := n.raw(t)
 				p.RequestID = 99
-				r.send(p)
-				packets, err := r.readUntilEnd()
+				r.Send(p)
+				packets, err := r.ReadUntilEnd()
 				if len(packets) != 1 || packets[0].Type != btp.TypeError || packets[0].RequestID != 99 ||
 					packets[0].Error.Code != btp.F00NotAcceptedError {
 					t.Errorf("answers %+v", packets)
@@ -141,7 +142,7 @@ func TestFirstPacketIsNoAuthentication(t *testing.T) {
 
 // BTP-33: bytes that are no packet are not answered, and end the socket.
 func TestFirstPacketIsUnreadable(t *testing.T) {
-	auth := authPacket(1, "alice", "token")
+	auth := btptest.Auth(1, "alice", "token")
 	valid, err := auth.AppendBinary(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -158,8 +159,8 @@ func TestFirstPacketIsUnreadable(t *testing.T) {
 				n := newPipeNetwork(t, btp.ServerOptions{})
 				n.account(t, "alice", "token", newRecorder(fulfiller))
 				r := n.raw(t)
-				r.write(b)
-				packets, err := r.readUntilEnd()
+				r.Write(b)
+				packets, err := r.ReadUntilEnd()
 				var closed *wsconn.CloseError
 				if len(packets) != 0 || !errors.As(err, &closed) {
 					t.Errorf("answers %+v, the end: %v", packets, err)
@@ -181,17 +182,17 @@ func TestAuthenticationWithMore(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		r := &raw{t, c}
+		r := btptest.New(t, c)
 		answer := make(chan btp.Packet, 1)
 		go func() {
-			answer <- r.read()
-			r.readUntilEnd()
+			answer <- r.Read()
+			r.ReadUntilEnd()
 		}()
 		time.Sleep(5 * time.Second)
-		p := authPacket(1, "alice", "token")
+		p := btptest.Auth(1, "alice", "token")
 		p.Entries = append(p.Entries[:1], append([]btp.Entry{{Name: "flags", ContentType: btp.JSON, Data: []byte("{}")}}, p.Entries[1:]...)...)
 		p.Entries = append(p.Entries, btp.Entry{Name: "more"})
-		r.send(p)
+		r.Send(p)
 		if p := <-answer; p.Type != btp.TypeResponse {
 			t.Fatalf("answer %+v", p)
 		}
@@ -217,7 +218,7 @@ func TestNeverAuthenticates(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			packets, err := (&raw{t, c}).readUntilEnd()
+			packets, err := (btptest.New(t, c)).ReadUntilEnd()
 			if len(packets) != 0 || err == nil || time.Since(start) != 10*time.Second {
 				t.Errorf("chatty %v: packets %v, %v after %v", chatty, packets, err, time.Since(start))
 			}
@@ -237,11 +238,11 @@ func TestWrongTokenDoesNotDisturbTheLiveSocket(t *testing.T) {
 		pending := ask(peer, newPrepare(10))
 		for range 50 {
 			r := n.raw(t)
-			r.send(authPacket(1, "alice", "wrong"))
-			if p := r.read(); p.Type != btp.TypeError {
+			r.Send(btptest.Auth(1, "alice", "wrong"))
+			if p := r.Read(); p.Type != btp.TypeError {
 				t.Fatalf("answer %+v", p)
 			}
-			n.raw(t).conn.Close()
+			n.raw(t).Close()
 		}
 		synctest.Wait()
 		if o := get(t, pending); o.fulfill == nil {
@@ -270,8 +271,8 @@ func TestAccountLifetime(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := n.raw(t)
-		r.send(authPacket(1, "alice", "token"))
-		if a := r.read(); a.Type != btp.TypeError || a.Error.Code != btp.T00UnreachableError {
+		r.Send(btptest.Auth(1, "alice", "token"))
+		if a := r.Read(); a.Type != btp.TypeError || a.Error.Code != btp.T00UnreachableError {
 			t.Errorf("before Open: %+v", a)
 		}
 		for _, taken := range []btp.Credentials{credentials, {Username: "alice", Token: "S3CRET"}, {Username: "zoe"}, {}} {
@@ -288,8 +289,8 @@ func TestAccountLifetime(t *testing.T) {
 		n.authenticated(t, "alice", "token")
 		p.Close()
 		r = n.raw(t)
-		r.send(authPacket(1, "alice", "token"))
-		if a := r.read(); a.Type != btp.TypeError || a.Error.Code != btp.F00NotAcceptedError {
+		r.Send(btptest.Auth(1, "alice", "token"))
+		if a := r.Read(); a.Type != btp.TypeError || a.Error.Code != btp.F00NotAcceptedError {
 			t.Errorf("after Close: %+v", a)
 		}
 		if err := p.Open(t.Context(), newRecorder(fulfiller)); !errors.Is(err, net.ErrClosed) {
@@ -323,8 +324,8 @@ func TestTokensAreNotTold(t *testing.T) {
 		good := n.client(t, "alice", secret, newRecorder(fulfiller), withLog)
 		bad := n.client(t, "alice", secret+"-wrong", newRecorder(fulfiller), withLog)
 		r := n.raw(t)
-		r.send(authPacket(1, secret, secret))
-		text := fmt.Sprintf("%+v", r.read())
+		r.Send(btptest.Auth(1, secret, secret))
+		text := fmt.Sprintf("%+v", r.Read())
 		time.Sleep(time.Hour)
 		good.Close()
 		bad.Close()

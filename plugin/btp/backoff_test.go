@@ -108,7 +108,7 @@ func TestBackoffAfterConnections(t *testing.T) {
 			if lasted {
 				time.Sleep(time.Minute)
 			}
-			r.conn.Close()
+			r.Close()
 			synctest.Wait()
 			lost := time.Now()
 			s.accept(t)
@@ -136,10 +136,10 @@ func TestRefusedCredentials(t *testing.T) {
 		})
 		for range 5 {
 			r := get(t, s.conns)
-			id := r.read().RequestID
-			r.send(btp.Packet{Type: btp.TypeMessage, RequestID: id + 1}) // a note (BTP-23)
-			r.send(btp.Packet{Type: btp.TypeError, RequestID: id, Error: *btp.Errorf(btp.F00NotAcceptedError, "who are you?")})
-			r.readUntilEnd()
+			id := r.Read().RequestID
+			r.Send(btp.Packet{Type: btp.TypeMessage, RequestID: id + 1}) // a note (BTP-23)
+			r.Send(btp.Packet{Type: btp.TypeError, RequestID: id, Error: *btp.Errorf(btp.F00NotAcceptedError, "who are you?")})
+			r.ReadUntilEnd()
 			synctest.Wait()
 			if c.State() != btp.StateWaiting || c.Connected() {
 				t.Errorf("state %v", c.State())
@@ -167,7 +167,7 @@ func TestNoAnswerToAuthentication(t *testing.T) {
 		s := newRawServer(t)
 		c := s.client(t, newRecorder(fulfiller), func(o *btp.ClientOptions) { o.Limits.AuthTimeout = 7 * time.Second })
 		r := get(t, s.conns)
-		r.read()
+		r.Read()
 		if c.State() != btp.StateAuthenticating || c.Connected() {
 			t.Errorf("state %v", c.State())
 		}
@@ -175,7 +175,7 @@ func TestNoAnswerToAuthentication(t *testing.T) {
 			t.Errorf("a packet before the authentication: %+v", o)
 		}
 		start := time.Now()
-		if packets, _ := r.readUntilEnd(); len(packets) != 0 || time.Since(start) != 7*time.Second {
+		if packets, _ := r.ReadUntilEnd(); len(packets) != 0 || time.Since(start) != 7*time.Second {
 			t.Errorf("%v, after %v", packets, time.Since(start))
 		}
 		s.accept(t)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/btptest"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/btp"
 )
@@ -113,7 +114,7 @@ func rawLogin(b *testing.B, n *network) net.Conn {
 	if err != nil {
 		b.Fatal(err)
 	}
-	auth := authPacket(1, "alice", "token")
+	auth := btptest.Auth(1, "alice", "token")
 	message, err := auth.AppendBinary(nil)
 	if err != nil {
 		b.Fatal(err)

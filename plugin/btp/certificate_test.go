@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/interledger-go/connector/internal/btptest"
 	"github.com/interledger-go/connector/plugin/btp"
 )
 
@@ -139,8 +140,8 @@ func TestClientCertificates(t *testing.T) {
 				peers = append(peers, p)
 			}
 			r := n.raw(t)
-			r.send(authPacket(7, test.username, test.token))
-			if p := r.read(); (p.Type == btp.TypeResponse) != (test.want >= 0) {
+			r.Send(btptest.Auth(7, test.username, test.token))
+			if p := r.Read(); (p.Type == btp.TypeResponse) != (test.want >= 0) {
 				t.Errorf("answered %+v", p)
 			}
 			for i, p := range peers {

@@ -172,7 +172,7 @@ func TestCounterpartyThatDoesNotRead(t *testing.T) {
 		p := n.account(t, "alice", "token", h)
 		r := n.authenticated(t, "alice", "token")
 		for id := range uint32(10) {
-			r.sendILP(btp.TypeMessage, id, newPrepare(1))
+			r.SendILP(btp.TypeMessage, id, newPrepare(1))
 		}
 		var results []<-chan outcome
 		busy := 0
@@ -256,9 +256,9 @@ func TestUnreadablePacket(t *testing.T) {
 			p := n.account(t, "alice", "token", newRecorder(fulfiller))
 			r := n.authenticated(t, "alice", "token")
 			result := ask(p, newPrepare(1))
-			r.read()
-			r.write(b)
-			if packets, err := r.readUntilEnd(); len(packets) != 0 || err == nil {
+			r.Read()
+			r.Write(b)
+			if packets, err := r.ReadUntilEnd(); len(packets) != 0 || err == nil {
 				t.Errorf("%s: answers %+v", name, packets)
 			}
 			if o := get(t, result); !errors.Is(o.err, plugin.ErrUnknownOutcome) {
@@ -282,14 +282,14 @@ func TestReplyToASocketThatHasGone(t *testing.T) {
 		h := newHolder()
 		p := n.account(t, "alice", "token", h)
 		r := n.authenticated(t, "alice", "token")
-		r.sendILP(btp.TypeMessage, 1, newPrepare(1))
+		r.SendILP(btp.TypeMessage, 1, newPrepare(1))
 		old := get(t, h.held)
-		r.conn.Close()
+		r.Close()
 		synctest.Wait()
 		fresh := n.authenticated(t, "alice", "token")
 		old.responder.Reply(context.Background(), fulfill)
-		fresh.send(btp.Packet{Type: btp.TypeMessage, RequestID: 2})
-		if a := fresh.read(); a.RequestID != 2 {
+		fresh.Send(btp.Packet{Type: btp.TypeMessage, RequestID: 2})
+		if a := fresh.Read(); a.RequestID != 2 {
 			t.Errorf("the new socket got %+v", a)
 		}
 		if s := p.Stats(); s.DroppedReplies != 1 {
@@ -335,7 +335,7 @@ func TestEachPacketHasOneOutcome(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				n.authenticated(t, "alice", "token").conn.Close()
+				n.authenticated(t, "alice", "token").Close()
 			}
 		}
 	})

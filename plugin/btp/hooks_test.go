@@ -113,8 +113,8 @@ func TestRequestEnds(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, plugin.ErrUnknownOutcome) || time.Since(start) != 5*time.Minute {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
-		id := r.read().RequestID
-		r.send(btp.Packet{Type: btp.TypeResponse, RequestID: id})
+		id := r.Read().RequestID
+		r.Send(btp.Packet{Type: btp.TypeResponse, RequestID: id})
 		synctest.Wait()
 		if s := p.Stats(); s.LateReplies != 1 || s.Outstanding != 0 {
 			t.Errorf("%+v", s)
@@ -128,8 +128,8 @@ func TestRequestEnds(t *testing.T) {
 			t.Errorf("an invalid packet: %v", err)
 		}
 		go func() {
-			r.read()
-			r.conn.Close()
+			r.Read()
+			r.Close()
 		}()
 		if _, err := p.Request(t.Context(), message); !errors.Is(err, plugin.ErrUnknownOutcome) {
 			t.Errorf("on a socket that ends: %v", err)

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/interledger-go/connector/internal/btptest"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/btp"
 )
@@ -23,14 +24,14 @@ func TestClientAuthenticates(t *testing.T) {
 		s.client(t, newRecorder(fulfiller), nil)
 		for range 3 {
 			r := get(t, s.conns)
-			p := r.read()
-			want := authPacket(p.RequestID, "alice", "token")
+			p := r.Read()
+			want := btptest.Auth(p.RequestID, "alice", "token")
 			if !same(p, want) {
 				t.Errorf("first packet %+v", p)
 			}
-			r.send(btp.Packet{Type: btp.TypeResponse, RequestID: p.RequestID})
+			r.Send(btp.Packet{Type: btp.TypeResponse, RequestID: p.RequestID})
 			synctest.Wait()
-			r.conn.Close()
+			r.Close()
 		}
 	})
 }
@@ -49,9 +50,9 @@ func TestReconnect(t *testing.T) {
 				t.Fatalf("connection %d: %v", i, c.State())
 			}
 			result := ask(c, newPrepare(1))
-			r.read()
+			r.Read()
 			start := time.Now()
-			r.conn.Close()
+			r.Close()
 			if o := get(t, result); !errors.Is(o.err, plugin.ErrUnknownOutcome) || errors.Is(o.err, plugin.ErrNotSent) || time.Since(start) > 0 {
 				t.Errorf("outstanding: %+v after %v", o, time.Since(start))
 			}
@@ -198,15 +199,15 @@ func TestCloseInEveryState(t *testing.T) {
 	for _, test := range []struct {
 		state btp.State
 		dial  func(context.Context, string, string) (net.Conn, error) // nil: a raw server
-		serve func(*raw)
+		serve func(*btptest.Conn)
 	}{
 		{btp.StateConnecting, block, nil},
 		{btp.StateConnecting, silent, nil},
 		{btp.StateWaiting, refuseDial, nil},
-		{btp.StateAuthenticating, nil, func(r *raw) { r.readUntilEnd() }},
-		{btp.StateConnected, nil, func(r *raw) {
-			r.send(btp.Packet{Type: btp.TypeResponse, RequestID: r.read().RequestID})
-			r.readUntilEnd()
+		{btp.StateAuthenticating, nil, func(r *btptest.Conn) { r.ReadUntilEnd() }},
+		{btp.StateConnected, nil, func(r *btptest.Conn) {
+			r.Send(btp.Packet{Type: btp.TypeResponse, RequestID: r.Read().RequestID})
+			r.ReadUntilEnd()
 		}},
 	} {
 		t.Run(fmt.Sprint(test.state), func(t *testing.T) {

@@ -49,13 +49,13 @@ func TestUnexpectedReplies(t *testing.T) {
 		p := n.account(t, "alice", "token", newRecorder(fulfiller))
 		r := n.authenticated(t, "alice", "token")
 		result := ask(p, newPrepare(10))
-		id := r.read().RequestID
-		r.sendILP(btp.TypeResponse, id+1, fulfill)
-		r.send(btp.Packet{Type: btp.TypeError, RequestID: id + 2, Error: *btp.Errorf("T00", "x")})
-		r.sendILP(btp.TypeResponse, id, fulfill)
-		r.sendILP(btp.TypeResponse, id, fulfill)
-		r.send(btp.Packet{Type: btp.TypeMessage, RequestID: 1}) // so that there is an answer
-		if a := r.read(); a.Type != btp.TypeResponse || a.RequestID != 1 {
+		id := r.Read().RequestID
+		r.SendILP(btp.TypeResponse, id+1, fulfill)
+		r.Send(btp.Packet{Type: btp.TypeError, RequestID: id + 2, Error: *btp.Errorf("T00", "x")})
+		r.SendILP(btp.TypeResponse, id, fulfill)
+		r.SendILP(btp.TypeResponse, id, fulfill)
+		r.Send(btp.Packet{Type: btp.TypeMessage, RequestID: 1}) // so that there is an answer
+		if a := r.Read(); a.Type != btp.TypeResponse || a.RequestID != 1 {
 			t.Errorf("answer %+v", a)
 		}
 		if o := get(t, result); o.fulfill == nil {
@@ -84,7 +84,7 @@ func TestLateWindow(t *testing.T) {
 		send := func(expiry time.Duration) (<-chan outcome, uint32) {
 			prepare := newPrepare(10)
 			prepare.ExpiresAt = start.Add(expiry)
-			return ask(p, prepare), r.read().RequestID
+			return ask(p, prepare), r.Read().RequestID
 		}
 		inTime, idInTime := send(30 * time.Second)
 		never, idNever := send(30 * time.Second)
@@ -105,7 +105,7 @@ func TestLateWindow(t *testing.T) {
 			}
 		}
 		time.Sleep(37*time.Second - time.Since(start))
-		r.sendILP(btp.TypeResponse, idInTime, fulfill)
+		r.SendILP(btp.TypeResponse, idInTime, fulfill)
 		if o := get(t, inTime); o.fulfill == nil {
 			t.Errorf("in the window: %+v", o)
 		}
@@ -115,8 +115,8 @@ func TestLateWindow(t *testing.T) {
 		if s := p.Stats(); s.LateReplies != 0 || s.UnknownReplies != 0 || s.Outstanding != 0 {
 			t.Errorf("%+v", s)
 		}
-		r.sendILP(btp.TypeResponse, idNever, fulfill)
-		r.sendILP(btp.TypeResponse, idForgotten, fulfill) // 30 s after it was given up
+		r.SendILP(btp.TypeResponse, idNever, fulfill)
+		r.SendILP(btp.TypeResponse, idForgotten, fulfill) // 30 s after it was given up
 		synctest.Wait()
 		if s := p.Stats(); s.LateReplies != 1 || s.UnknownReplies != 1 {
 			t.Errorf("%+v", s)
@@ -131,7 +131,7 @@ func TestGivenUpInOrderOfExpiry(t *testing.T) {
 		n := newPipeNetwork(t, btp.ServerOptions{Limits: btp.Limits{LateWindow: 8 * time.Second, PingInterval: -1}})
 		p := n.account(t, "alice", "token", newRecorder(fulfiller))
 		r := n.authenticated(t, "alice", "token")
-		go r.readUntilEnd()
+		go r.ReadUntilEnd()
 		start := time.Now()
 		for i := 30; i > 0; i-- {
 			prepare := newPrepare(1)
@@ -195,7 +195,7 @@ func TestStreamOfExpiredPackets(t *testing.T) {
 		n := newPipeNetwork(t, btp.ServerOptions{Limits: btp.Limits{LateWindow: 8 * time.Second, PingInterval: -1}})
 		p := n.account(t, "alice", "token", newRecorder(fulfiller))
 		r := n.authenticated(t, "alice", "token")
-		go r.readUntilEnd()
+		go r.ReadUntilEnd()
 		expired := newPrepare(1)
 		expired.ExpiresAt = time.Now().Add(-time.Hour)
 		first := ask(p, expired)

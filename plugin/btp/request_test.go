@@ -82,7 +82,7 @@ func TestErrorBecomesReject(t *testing.T) {
 			r := n.authenticated(t, "alice", "token")
 			result := ask(p, newPrepare(10))
 			test.e.TriggeredAt = time.Now()
-			r.send(btp.Packet{Type: btp.TypeError, RequestID: r.read().RequestID, Error: test.e})
+			r.Send(btp.Packet{Type: btp.TypeError, RequestID: r.Read().RequestID, Error: test.e})
 			o := get(t, result)
 			reject, ok := errors.AsType[*ilp.Reject](o.err)
 			if !ok || reject.Code != test.code || !reject.TriggeredBy.IsZero() ||
@@ -114,7 +114,7 @@ func TestResponseWithoutReply(t *testing.T) {
 			p := n.account(t, "alice", "token", newRecorder(fulfiller))
 			r := n.authenticated(t, "alice", "token")
 			result := ask(p, newPrepare(10))
-			r.send(btp.Packet{Type: btp.TypeResponse, RequestID: r.read().RequestID, Entries: entries})
+			r.Send(btp.Packet{Type: btp.TypeResponse, RequestID: r.Read().RequestID, Entries: entries})
 			if o := get(t, result); !errors.Is(o.err, plugin.ErrUnknownOutcome) || errors.Is(o.err, plugin.ErrNotSent) {
 				t.Errorf("%s: %+v", name, o)
 			}
@@ -137,7 +137,7 @@ func TestReplyAmongOtherEntries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.send(btp.Packet{Type: btp.TypeResponse, RequestID: r.read().RequestID, Entries: []btp.Entry{
+		r.Send(btp.Packet{Type: btp.TypeResponse, RequestID: r.Read().RequestID, Entries: []btp.Entry{
 			{Name: "claim", Data: []byte("x")}, {Name: "ilp", ContentType: btp.TextPlain, Data: reply}}})
 		if o := get(t, result); o.fulfill == nil {
 			t.Errorf("%+v", o)
@@ -146,9 +146,9 @@ func TestReplyAmongOtherEntries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.send(btp.Packet{Type: btp.TypeMessage, RequestID: 5, Entries: []btp.Entry{
+		r.Send(btp.Packet{Type: btp.TypeMessage, RequestID: 5, Entries: []btp.Entry{
 			{Name: "claim", Data: []byte("x")}, {Name: "ilp", Data: prepare}}})
-		if a := r.read(); a.Type != btp.TypeResponse || a.RequestID != 5 || !bytes.Equal(a.Entries[0].Data, reply) {
+		if a := r.Read(); a.Type != btp.TypeResponse || a.RequestID != 5 || !bytes.Equal(a.Entries[0].Data, reply) {
 			t.Errorf("answer %+v", a)
 		}
 	})
@@ -185,8 +185,8 @@ func TestMalformedPrepare(t *testing.T) {
 		n.account(t, "alice", "token", newRecorder(fulfiller))
 		r := n.authenticated(t, "alice", "token")
 		for i, data := range [][]byte{nil, []byte("garbage"), {12, 5, 1, 2}, {13, 33}} {
-			r.send(btp.Packet{Type: btp.TypeMessage, RequestID: uint32(i), Entries: []btp.Entry{{Name: "ilp", Data: data}}})
-			a := r.read()
+			r.Send(btp.Packet{Type: btp.TypeMessage, RequestID: uint32(i), Entries: []btp.Entry{{Name: "ilp", Data: data}}})
+			a := r.Read()
 			var reject ilp.Reject
 			if a.Type != btp.TypeResponse || a.RequestID != uint32(i) {
 				t.Fatalf("answer %+v", a)
@@ -208,12 +208,12 @@ func TestRequestIDsOfTheCounterparty(t *testing.T) {
 		r := n.authenticated(t, "alice", "token")
 		var open []held
 		for _, id := range []uint32{0, 1<<32 - 1, 7, 7} {
-			r.sendILP(btp.TypeMessage, id, newPrepare(1))
+			r.SendILP(btp.TypeMessage, id, newPrepare(1))
 			open = append(open, get(t, h.held))
 		}
 		for i, o := range open {
 			o.responder.Reply(context.Background(), ilp.Rejectf(ilp.F99ApplicationError, "%d", i))
-			a := r.read()
+			a := r.Read()
 			var reject ilp.Reject
 			if err := reject.Decode(a.Entries[0].Data); err != nil || reject.Message != fmt.Sprint(i) ||
 				a.RequestID != []uint32{0, 1<<32 - 1, 7, 7}[i] {
@@ -230,22 +230,22 @@ func TestSecondAnswerIsNotSent(t *testing.T) {
 		h := newHolder()
 		p := n.account(t, "alice", "token", h)
 		r := n.authenticated(t, "alice", "token")
-		r.sendILP(btp.TypeMessage, 1, newPrepare(1))
+		r.SendILP(btp.TypeMessage, 1, newPrepare(1))
 		first := get(t, h.held)
 		first.responder.Reply(context.Background(), fulfill)
 		first.responder.Reply(context.Background(), fulfill)
 		first.responder.Fail(context.Background(), plugin.ErrNotSent)
-		r.sendILP(btp.TypeMessage, 2, newPrepare(1)) // takes the place of the first
+		r.SendILP(btp.TypeMessage, 2, newPrepare(1)) // takes the place of the first
 		second := get(t, h.held)
 		first.responder.Reply(context.Background(), fulfill)
 		second.responder.Reply(context.Background(), fulfill)
 		for _, want := range []uint32{1, 2} {
-			if a := r.read(); a.RequestID != want || a.Type != btp.TypeResponse {
+			if a := r.Read(); a.RequestID != want || a.Type != btp.TypeResponse {
 				t.Errorf("answer %+v, want one to %d", a, want)
 			}
 		}
 		p.Close()
-		if rest, _ := r.readUntilEnd(); len(rest) != 0 {
+		if rest, _ := r.ReadUntilEnd(); len(rest) != 0 {
 			t.Errorf("there are further answers: %+v", rest)
 		}
 		if s := p.Stats(); s.RepeatedReplies != 3 {
@@ -274,9 +274,9 @@ func TestFailedRequests(t *testing.T) {
 			h := newHolder()
 			n.account(t, "alice", "token", h)
 			r := n.authenticated(t, "alice", "token")
-			r.sendILP(btp.TypeMessage, 77, newPrepare(1))
+			r.SendILP(btp.TypeMessage, 77, newPrepare(1))
 			get(t, h.held).responder.Fail(context.Background(), test.err)
-			a := r.read()
+			a := r.Read()
 			var reject ilp.Reject
 			switch {
 			case a.RequestID != 77 || strings.Contains(string(a.Error.Data), "db01"):
@@ -298,14 +298,14 @@ func TestReplyThatCannotBeEncoded(t *testing.T) {
 		p := n.account(t, "alice", "token", h)
 		r := n.authenticated(t, "alice", "token")
 		for id := range uint32(2) {
-			r.sendILP(btp.TypeMessage, id, newPrepare(1))
+			r.SendILP(btp.TypeMessage, id, newPrepare(1))
 		}
 		get(t, h.held).responder.Reply(context.Background(), &ilp.Fulfill{Data: make([]byte, ilp.MaxDataLength+1)})
 		get(t, h.held).responder.Reply(context.Background(), fulfill)
-		if a := r.read(); a.RequestID != 0 || a.Type != btp.TypeError {
+		if a := r.Read(); a.RequestID != 0 || a.Type != btp.TypeError {
 			t.Errorf("answer %+v", a)
 		}
-		if a := r.read(); a.RequestID != 1 || a.Type != btp.TypeResponse {
+		if a := r.Read(); a.RequestID != 1 || a.Type != btp.TypeResponse {
 			t.Errorf("answer %+v", a)
 		}
 		if s := p.Stats(); s.Unanswered != 0 {

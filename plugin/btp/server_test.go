@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/interledger-go/connector/internal/btptest"
 	"github.com/interledger-go/connector/internal/wsconn"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/btp"
@@ -26,28 +27,28 @@ func TestReplace(t *testing.T) {
 		p := n.account(t, "alice", "token", h)
 		old := n.authenticated(t, "alice", "token")
 		result := ask(p, newPrepare(1))
-		id := old.read().RequestID
+		id := old.Read().RequestID
 		start := time.Now()
 		fresh := n.authenticated(t, "alice", "token")
 		if o := get(t, result); !errors.Is(o.err, plugin.ErrUnknownOutcome) || time.Since(start) > 0 {
 			t.Errorf("outstanding: %+v after %v", o, time.Since(start))
 		}
-		old.sendILP(btp.TypeResponse, id, fulfill) // too late
-		old.sendILP(btp.TypeMessage, 1, newPrepare(1))
-		packets, err := old.readUntilEnd()
+		old.SendILP(btp.TypeResponse, id, fulfill) // too late
+		old.SendILP(btp.TypeMessage, 1, newPrepare(1))
+		packets, err := old.ReadUntilEnd()
 		var closed *wsconn.CloseError
 		if len(packets) != 0 || !errors.As(err, &closed) || closed.Code != wsconn.CodeNormal {
 			t.Errorf("the old socket got %+v and ended by %v", packets, err)
 		}
 		result = ask(p, newPrepare(1))
-		fresh.sendILP(btp.TypeResponse, fresh.read().RequestID, fulfill)
+		fresh.SendILP(btp.TypeResponse, fresh.Read().RequestID, fulfill)
 		if o := get(t, result); o.fulfill == nil {
 			t.Errorf("on the new socket: %+v", o)
 		}
 		if want := []bool{true}; !reflect.DeepEqual(h.states, want) {
 			t.Errorf("states %v", h.states)
 		}
-		fresh.conn.Close()
+		fresh.Close()
 		synctest.Wait()
 		if want := []bool{true, false}; !reflect.DeepEqual(h.states, want) {
 			t.Errorf("states %v", h.states)
@@ -63,23 +64,23 @@ func TestSeveralSockets(t *testing.T) {
 			n := newPipeNetwork(t, btp.ServerOptions{Sockets: policy})
 			h := newRecorder(fulfiller)
 			p := n.account(t, "alice", "token", h)
-			var sockets []*raw
+			var sockets []*btptest.Conn
 			got := make([]int, 3)
 			for i := range 3 {
 				r := n.authenticated(t, "alice", "token")
 				sockets = append(sockets, r)
-				r.sendILP(btp.TypeMessage, uint32(i), newPrepare(1))
-				if a := r.read(); a.Type != btp.TypeResponse || a.RequestID != uint32(i) {
+				r.SendILP(btp.TypeMessage, uint32(i), newPrepare(1))
+				if a := r.Read(); a.Type != btp.TypeResponse || a.RequestID != uint32(i) {
 					t.Errorf("socket %d: answer %+v", i, a)
 				}
 				go func() {
 					for {
-						q, err := r.tryRead()
+						q, err := r.TryRead()
 						if err != nil {
 							return
 						}
 						got[i]++
-						r.sendILP(btp.TypeResponse, q.RequestID, fulfill)
+						r.SendILP(btp.TypeResponse, q.RequestID, fulfill)
 					}
 				}()
 			}
@@ -95,13 +96,13 @@ func TestSeveralSockets(t *testing.T) {
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("policy %v: %v packets, want %v", policy, got, want)
 			}
-			sockets[2].conn.Close()
+			sockets[2].Close()
 			synctest.Wait()
 			if o := get(t, ask(p, newPrepare(1))); o.fulfill == nil || !p.Connected() {
 				t.Errorf("policy %v, two sockets left: %+v", policy, o)
 			}
-			sockets[0].conn.Close()
-			sockets[1].conn.Close()
+			sockets[0].Close()
+			sockets[1].Close()
 			synctest.Wait()
 			if o := get(t, ask(p, newPrepare(1))); !errors.Is(o.err, plugin.ErrNotConnected) {
 				t.Errorf("policy %v, none left: %+v", policy, o)
@@ -121,11 +122,11 @@ func TestMaxSockets(t *testing.T) {
 		first := n.authenticated(t, "alice", "token")
 		second := n.authenticated(t, "alice", "token")
 		n.authenticated(t, "alice", "token")
-		if _, err := first.readUntilEnd(); err == nil {
+		if _, err := first.ReadUntilEnd(); err == nil {
 			t.Error("the first is still there")
 		}
-		second.sendILP(btp.TypeMessage, 1, newPrepare(1))
-		if a := second.read(); a.RequestID != 1 {
+		second.SendILP(btp.TypeMessage, 1, newPrepare(1))
+		if a := second.Read(); a.RequestID != 1 {
 			t.Errorf("the second got %+v", a)
 		}
 	})
@@ -139,15 +140,15 @@ func TestAccountsAreSeparate(t *testing.T) {
 		bob := n.account(t, "bob", "b", newRecorder(fulfiller))
 		ra, rb := n.authenticated(t, "alice", "a"), n.authenticated(t, "bob", "b")
 		result := ask(bob, newPrepare(1))
-		id := rb.read().RequestID
-		go ra.readUntilEnd()
-		ra.sendILP(btp.TypeResponse, id, fulfill) // a reply to somebody else's request
+		id := rb.Read().RequestID
+		go ra.ReadUntilEnd()
+		ra.SendILP(btp.TypeResponse, id, fulfill) // a reply to somebody else's request
 		synctest.Wait()
 		if s := alice.Stats(); s.UnknownReplies != 1 {
 			t.Errorf("alice: %+v", s)
 		}
 		alice.Close()
-		rb.sendILP(btp.TypeResponse, id, fulfill)
+		rb.SendILP(btp.TypeResponse, id, fulfill)
 		if o := get(t, result); o.fulfill == nil {
 			t.Errorf("bob's request: %+v", o)
 		}
@@ -164,9 +165,9 @@ func TestServerClose(t *testing.T) {
 		in, out := n.authenticated(t, "alice", "token"), n.raw(t)
 		ends := make(chan error, 2)
 		result := ask(p, newPrepare(1))
-		for _, r := range []*raw{in, out} {
+		for _, r := range []*btptest.Conn{in, out} {
 			go func() {
-				_, err := r.readUntilEnd()
+				_, err := r.ReadUntilEnd()
 				ends <- err
 			}()
 		}
@@ -252,8 +253,8 @@ func TestFloodOfSockets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newPipeNetwork(t, btp.ServerOptions{MaxUnauthenticated: 10})
 		n.account(t, "alice", "token", newRecorder(fulfiller))
-		var silent []*raw
-		come := func() *raw {
+		var silent []*btptest.Conn
+		come := func() *btptest.Conn {
 			r := n.raw(t)
 			synctest.Wait() // the order is that in which the server knows them
 			return r
@@ -261,21 +262,21 @@ func TestFloodOfSockets(t *testing.T) {
 		for range 10 {
 			silent = append(silent, come())
 		}
-		silent[3].conn.Close()
+		silent[3].Close()
 		synctest.Wait()
 		silent[3] = come() // in the free place; it is the last that came
 		for i, first := range []int{0, 1, 2, 4} {
 			come()
-			if _, err := silent[first].tryRead(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			if _, err := silent[first].TryRead(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Fatalf("when socket %d came, the one that had been silent for longest went on: %v", 11+i, err)
 			}
 		}
-		silent[5].send(authPacket(1, "alice", "token"))
-		silent[5].read()
+		silent[5].Send(btptest.Auth(1, "alice", "token"))
+		silent[5].Read()
 		for _, i := range []int{3, 6, 7, 8, 9} {
 			r := silent[i]
-			r.send(authPacket(1, "alice", "another token"))
-			if p := r.read(); p.Type != btp.TypeError {
+			r.Send(btptest.Auth(1, "alice", "another token"))
+			if p := r.Read(); p.Type != btp.TypeError {
 				t.Fatalf("socket %d, which had not given way, is answered %+v", i, p)
 			}
 		}
@@ -291,9 +292,9 @@ func TestFloodOfCredentials(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		early := []*raw{n.raw(t), n.raw(t), n.raw(t)}
+		early := []*btptest.Conn{n.raw(t), n.raw(t), n.raw(t)}
 		for _, r := range early {
-			r.send(authPacket(1, "alice", "token")) // which waits for the account
+			r.Send(btptest.Auth(1, "alice", "token")) // which waits for the account
 		}
 		synctest.Wait()
 		_, err = wsconn.Dial(t.Context(), "ws://server", wsconn.Options{NetDial: n.dial})
@@ -305,7 +306,7 @@ func TestFloodOfCredentials(t *testing.T) {
 		}
 		t.Cleanup(func() { peer.Close() })
 		for i, r := range early {
-			if p := r.read(); p.Type != btp.TypeResponse {
+			if p := r.Read(); p.Type != btp.TypeResponse {
 				t.Errorf("client %d is answered %+v", i, p)
 			}
 		}
@@ -323,11 +324,11 @@ func TestFloodOfWrongTokens(t *testing.T) {
 		slow := n.raw(t)
 		synctest.Wait()
 		wrong := n.raw(t)
-		wrong.send(authPacket(1, "alice", "another token"))
+		wrong.Send(btptest.Auth(1, "alice", "another token"))
 		synctest.Wait()
 		n.authenticated(t, "alice", "token")
-		slow.send(authPacket(1, "alice", "token"))
-		if p := slow.read(); p.Type != btp.TypeResponse {
+		slow.Send(btptest.Auth(1, "alice", "token"))
+		if p := slow.Read(); p.Type != btp.TypeResponse {
 			t.Errorf("who was silent is answered %+v, and who was refused has kept its place", p)
 		}
 	})

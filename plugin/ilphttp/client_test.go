@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/pipenet"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/ilphttp"
 )
@@ -143,7 +144,7 @@ func TestIdleConnectionClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, h := ilphttp.NewServer(ilphttp.ServerOptions{}), newCounter()
 		account(t, srv, tokens(token), h)
-		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+		l := pipenet.Listen()
 		web := ilphttp.NewHTTPServer(srv)
 		web.IdleTimeout = time.Second
 		go web.Serve(l)
@@ -431,7 +432,7 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, h := ilphttp.NewServer(ilphttp.ServerOptions{}), newSilent()
 		account(t, srv, tokens(token), h)
-		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+		l := pipenet.Listen()
 		web := ilphttp.NewHTTPServer(srv)
 		var open atomic.Int64
 		web.ConnState = func(_ net.Conn, s http.ConnState) {

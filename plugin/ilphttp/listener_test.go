@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/pipenet"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/ilphttp"
 )
@@ -66,12 +67,8 @@ func (d *direct) stop(t testing.TB) {
 	d.serving.Wait()
 }
 
-func newPipeListener() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
 // dialPipe gives the near end of a pipe to l.
-func dialPipe(t testing.TB, l *pipeListener) net.Conn {
+func dialPipe(t testing.TB, l *pipenet.Listener) net.Conn {
 	t.Helper()
 	conn, err := l.Dial(t.Context(), "", "")
 	if err != nil {
@@ -146,7 +143,7 @@ func TestListenerAnswersAsNetHTTPDoes(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := newPipeListener()
+				l := pipenet.Listen()
 				d := serveDirect(t, l, newCounter(), nil)
 				defer d.stop(t)
 				conn := dialPipe(t, l)
@@ -193,7 +190,7 @@ func TestListenerReadsPieces(t *testing.T) {
 	for _, piece := range []int{1, 2, 3, 7, 100, 4095, 4096, 4097, len(all)} {
 		t.Run(fmt.Sprint(piece), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := newPipeListener()
+				l := pipenet.Listen()
 				d := serveDirect(t, l, echo, nil)
 				defer d.stop(t)
 				conn := dialPipe(t, l)
@@ -230,7 +227,7 @@ func TestListenerReadsPieces(t *testing.T) {
 // byte, and the connection stays there.
 func TestListenerHandsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newPipeListener()
+		l := pipenet.Listen()
 		d := serveDirect(t, l, fulfiller, nil)
 		defer d.stop(t)
 		conn := dialPipe(t, l)
@@ -274,7 +271,7 @@ func TestListenerTimes(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := newPipeListener()
+				l := pipenet.Listen()
 				d := serveDirect(t, l, fulfiller, nil)
 				defer d.stop(t)
 				conn := dialPipe(t, l)
@@ -313,7 +310,7 @@ func TestListenerTimes(t *testing.T) {
 // being answered, and makes it the last of its connection.
 func TestListenerShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, h := newPipeListener(), newSilent()
+		l, h := pipenet.Listen(), newSilent()
 		d := serveDirect(t, l, h, nil)
 		idle, busy := dialPipe(t, l), dialPipe(t, l)
 		go io.WriteString(busy, plain(encode(t, newPrepare())))
@@ -339,7 +336,7 @@ func TestListenerShutdown(t *testing.T) {
 			t.Errorf("Shutdown: %v", err)
 		}
 		d.serving.Wait()
-		if _, err := l.Dial(t.Context(), "", ""); !errors.Is(err, errRefused) {
+		if _, err := l.Dial(t.Context(), "", ""); !errors.Is(err, pipenet.ErrRefused) {
 			t.Errorf("a new connection: %v, want none", err)
 		}
 	})
@@ -348,7 +345,7 @@ func TestListenerShutdown(t *testing.T) {
 // When the time for it is over, Shutdown closes what is left.
 func TestListenerShutdownInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, h := newPipeListener(), newSilent()
+		l, h := pipenet.Listen(), newSilent()
 		d := serveDirect(t, l, h, nil)
 		conn := dialPipe(t, l)
 		go io.WriteString(conn, plain(encode(t, newPrepare())))
@@ -391,7 +388,7 @@ func (l *faultyListener) Accept() (net.Conn, error) {
 // An error that passes is the http.Server's to wait for.
 func TestListenerGoesOnAfterAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newPipeListener()
+		l := pipenet.Listen()
 		d := serveDirect(t, &faultyListener{Listener: l}, fulfiller, nil)
 		defer d.stop(t)
 		c := client(t, ilphttp.ClientOptions{URL: "http://bob/ilp", Token: token, NetDial: l.Dial})
@@ -450,7 +447,7 @@ func TestListenerTellsConnState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var states []http.ConnState
-		l := newPipeListener()
+		l := pipenet.Listen()
 		d := serveDirect(t, l, fulfiller, func(web *http.Server) {
 			web.ConnState = func(_ net.Conn, s http.ConnState) {
 				mu.Lock()
@@ -495,7 +492,7 @@ func TestListenerTellsConnState(t *testing.T) {
 func TestListenerBoundsSilentConnections(t *testing.T) {
 	const most = 1000 // of NewHTTPServer
 	synctest.Test(t, func(t *testing.T) {
-		l := newPipeListener()
+		l := pipenet.Listen()
 		d := serveDirect(t, l, fulfiller, nil)
 		defer d.stop(t)
 		first, second := dialPipe(t, l), dialPipe(t, l)
@@ -521,7 +518,7 @@ func TestListenerBoundsSilentConnections(t *testing.T) {
 // gives way. One with a packet in flight does not.
 func TestListenerBoundsIdleConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, h := newPipeListener(), newSilent()
+		l, h := pipenet.Listen(), newSilent()
 		d := serveDirect(t, l, h, nil)
 		defer d.stop(t)
 		d.l.SetMost(3)

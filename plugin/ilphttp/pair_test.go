@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/pipenet"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/ilphttp"
 )
@@ -27,47 +27,9 @@ func trust(s *httptest.Server) *tls.Config {
 	return &tls.Config{RootCAs: roots}
 }
 
-// pipeListener hands the far ends of pipes to an http.Server, so that a
-// network fits into a bubble of testing/synctest.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
-
-func (l *pipeListener) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case l.conns <- far:
-		return near, nil
-	case <-l.closed:
-		return nil, errRefused
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-var errRefused = errors.New("connection refused")
-
 // servePipes serves h, until stop, on a listener that is dialled by its Dial.
-func servePipes(h http.Handler) (l *pipeListener, stop func()) {
-	l = &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+func servePipes(h http.Handler) (l *pipenet.Listener, stop func()) {
+	l = pipenet.Listen()
 	s := ilphttp.NewHTTPServer(h)
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = s.Serve(l) })

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/pipenet"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/ilphttp"
 )
@@ -368,7 +369,7 @@ func TestRequestSmuggling(t *testing.T) {
 // descriptors: the one that has been silent for longest is closed.
 func TestServerBoundsSilentConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+		l := pipenet.Listen()
 		web := ilphttp.NewHTTPServer(http.NotFoundHandler())
 		go web.Serve(l)
 		defer web.Close()
@@ -397,7 +398,7 @@ func TestServerEndsWithPacketsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, h := ilphttp.NewServer(ilphttp.ServerOptions{}), newSilent()
 		p := account(t, srv, tokens(token), h)
-		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+		l := pipenet.Listen()
 		web := ilphttp.NewHTTPServer(srv)
 		go web.Serve(l)
 		c := client(t, ilphttp.ClientOptions{URL: "http://bob/", Token: token, NetDial: l.Dial})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/btptest"
 	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/btp"
@@ -28,14 +29,14 @@ func TestOutcomesOfPacketsToUsers(t *testing.T) {
 	const window = miniaccounts.DefaultHandoverWindow
 	type world struct {
 		n    *network
-		u    *raw
+		u    *btptest.Conn
 		id   uint32
 		sent *ilp.Prepare
 	}
-	fulfil := func(w *world) { w.u.sendILP(btp.TypeResponse, w.id, fulfill) }
-	reject := func(w *world) { w.u.sendILP(btp.TypeResponse, w.id, &ilp.Reject{Code: "F99"}) }
+	fulfil := func(w *world) { w.u.SendILP(btp.TypeResponse, w.id, fulfill) }
+	reject := func(w *world) { w.u.SendILP(btp.TypeResponse, w.id, &ilp.Reject{Code: "F99"}) }
 	expire := func(w *world) { time.Sleep(time.Until(w.sent.ExpiresAt) - window) }
-	hangUp := func(w *world) { w.u.conn.Close() }
+	hangUp := func(w *world) { w.u.Close() }
 	for name, c := range map[string]struct {
 		steps   []func(w *world)
 		balance int64
@@ -62,23 +63,23 @@ func TestOutcomesOfPacketsToUsers(t *testing.T) {
 			stats: func(s miniaccounts.Stats) bool { return s.LateFulfills == 1 }},
 		"expired, rejected": {steps: []func(*world){expire, reject}, code: ilp.R00TransferTimedOut,
 			stats: func(s miniaccounts.Stats) bool { return s.LateFulfills == 0 }},
-		"wrong fulfillment": {steps: []func(*world){func(w *world) { w.u.sendILP(btp.TypeResponse, w.id, &ilp.Fulfill{}) }, fulfil},
+		"wrong fulfillment": {steps: []func(*world){func(w *world) { w.u.SendILP(btp.TypeResponse, w.id, &ilp.Fulfill{}) }, fulfil},
 			code: ilp.F05WrongCondition},
 		"BTP error": {steps: []func(*world){func(w *world) {
-			w.u.send(btp.Packet{Type: btp.TypeError, RequestID: w.id, Error: *btp.Errorf(btp.F00NotAcceptedError, "no")})
+			w.u.Send(btp.Packet{Type: btp.TypeError, RequestID: w.id, Error: *btp.Errorf(btp.F00NotAcceptedError, "no")})
 		}}, is: errReject},
-		"no packet": {steps: []func(*world){func(w *world) { w.u.send(btp.Packet{Type: btp.TypeResponse, RequestID: w.id}) }}, is: plugin.ErrUnknownOutcome},
+		"no packet": {steps: []func(*world){func(w *world) { w.u.Send(btp.Packet{Type: btp.TypeResponse, RequestID: w.id}) }}, is: plugin.ErrUnknownOutcome},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n, books := withBooks(t)
 				w := &world{n: n, u: n.user(t, "alice", "a"), sent: prepareTo("test.connie.mini.alice")}
 				result := ask(n, w.sent)
-				_, w.id = w.u.readPrepare()
+				_, w.id = w.u.ReadPrepare()
 				n.wantBook(t, "alice", 0, 0, 100)
 				go func() {
 					for {
-						if _, err := w.u.tryRead(); err != nil {
+						if _, err := w.u.TryRead(); err != nil {
 							return
 						}
 					}
@@ -142,8 +143,8 @@ func TestPacketWithoutTime(t *testing.T) {
 		n.wantBook(t, "alice", 0, 0, 0)
 		p.ExpiresAt = p.ExpiresAt.Add(time.Millisecond)
 		result := ask(n, p)
-		_, id := u.readPrepare()
-		u.sendILP(btp.TypeResponse, id, fulfill)
+		_, id := u.ReadPrepare()
+		u.SendILP(btp.TypeResponse, id, fulfill)
 		if o := get(t, result); o.fulfill == nil {
 			t.Errorf("%+v", o)
 		}
@@ -173,16 +174,16 @@ func TestOutcomesOfPacketsFromUsers(t *testing.T) {
 				n, _ := withBooks(t)
 				n.parent.hold()
 				u := n.user(t, "alice", "a")
-				u.sendILP(btp.TypeMessage, 1, prepareTo("test.x"))
+				u.SendILP(btp.TypeMessage, 1, prepareTo("test.x"))
 				h := get(t, n.parent.held)
 				n.wantBook(t, "alice", 0, 100, 0)
 				if c.hangUp {
-					u.conn.Close()
+					u.Close()
 					synctest.Wait()
 				}
 				c.answer(context.Background(), h.responder)
 				if !c.hangUp {
-					u.read()
+					u.Read()
 				}
 				synctest.Wait()
 				n.user(t, "alice", "a")
@@ -203,8 +204,8 @@ func TestUserIsToldWhenTheBookIsWritten(t *testing.T) {
 		n := start(t, o)
 		u := n.user(t, "alice", "a")
 		answers := make(chan btp.Packet, 1)
-		u.sendILP(btp.TypeMessage, 1, prepareTo("test.x"))
-		go func() { answers <- u.read() }()
+		u.SendILP(btp.TypeMessage, 1, prepareTo("test.x"))
+		go func() { answers <- u.Read() }()
 		synctest.Wait()
 		select {
 		case p := <-answers:
@@ -225,18 +226,18 @@ func TestReservationsThatWait(t *testing.T) {
 		o.Ledger = &remoteLedger{newLedger(t, memstore.New())}
 		n := start(t, o)
 		u := n.user(t, "alice", "a")
-		if _, ok := u.exchange(1, prepareTo("test.x")).(*ilp.Fulfill); !ok {
+		if _, ok := u.Exchange(1, prepareTo("test.x")).(*ilp.Fulfill); !ok {
 			t.Error("refused")
 		}
 		result := ask(n, prepareTo("test.connie.mini.alice"))
-		_, id := u.readPrepare()
-		u.sendILP(btp.TypeResponse, id, fulfill)
+		_, id := u.ReadPrepare()
+		u.SendILP(btp.TypeResponse, id, fulfill)
 		if o := get(t, result); o.fulfill == nil {
 			t.Errorf("%+v", o)
 		}
 		// While the reservation is made, the socket goes, and the packet's time.
 		result = ask(n, prepareTo("test.connie.mini.alice"))
-		u.conn.Close()
+		u.Close()
 		if o := get(t, result); o.fulfill != nil {
 			t.Errorf("%+v", o)
 		}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/interledger-go/connector/ildcp"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/btptest"
+	"github.com/interledger-go/connector/internal/pipenet"
 	"github.com/interledger-go/connector/internal/wsconn"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/btp"
@@ -28,46 +30,6 @@ type network struct {
 	listener net.Listener
 	dial     func(ctx context.Context, network, addr string) (net.Conn, error)
 }
-
-// pipeListener hands the far ends of pipes to an http.Server.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
-
-func (l *pipeListener) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case l.conns <- far:
-		return near, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "server.example" }
 
 // newServer makes a server whose options must be good.
 func newServer(t testing.TB, o miniaccounts.Options) *miniaccounts.Server {
@@ -90,7 +52,7 @@ func start(t testing.TB, o miniaccounts.Options) *network {
 
 // serve serves srv, which is not open yet, on pipes.
 func serve(t testing.TB, srv *miniaccounts.Server) *network {
-	l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	l := pipenet.Listen()
 	return serveOn(t, srv, l, l.Dial)
 }
 
@@ -192,33 +154,22 @@ func (p *parent) answer(config func() ilp.Reply) {
 	p.config = config
 }
 
-// raw is a user that says what a test wants, and nothing else.
-type raw struct {
-	t    testing.TB
-	conn *wsconn.Conn
-}
-
 // raw connects to the server without authentication.
-func (n *network) raw(t testing.TB) *raw {
+func (n *network) raw(t testing.TB) *btptest.Conn {
 	t.Helper()
-	c, err := wsconn.Dial(t.Context(), "ws://"+n.listener.Addr().String()+"/ilp", wsconn.Options{NetDial: n.dial, PingInterval: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return &raw{t, c}
+	return btptest.Dial(t, "ws://"+n.listener.Addr().String()+"/ilp", wsconn.Options{NetDial: n.dial})
 }
 
 // login shows credentials and gives the answer.
-func (n *network) login(t testing.TB, username, token string) (*raw, btp.Packet) {
+func (n *network) login(t testing.TB, username, token string) (*btptest.Conn, btp.Packet) {
 	t.Helper()
 	r := n.raw(t)
-	r.send(authPacket(1, username, token))
-	return r, r.read()
+	r.Send(btptest.Auth(1, username, token))
+	return r, r.Read()
 }
 
 // user is a socket of a user who must be let in.
-func (n *network) user(t testing.TB, username, token string) *raw {
+func (n *network) user(t testing.TB, username, token string) *btptest.Conn {
 	t.Helper()
 	r, p := n.login(t, username, token)
 	if p.Type != btp.TypeResponse || p.RequestID != 1 {
@@ -238,10 +189,10 @@ func (n *network) refused(t testing.TB, username, token string, code btp.Code, t
 	if p.Error.Name != code.Name() || p.RequestID != 1 {
 		t.Errorf("the error is %+v", p)
 	}
-	if _, err := r.tryRead(); err == nil {
+	if _, err := r.TryRead(); err == nil {
 		t.Error("the socket of a refused client goes on")
 	}
-	r.conn.Close()
+	r.Close()
 }
 
 // client opens a client of plugin/btp.
@@ -256,100 +207,6 @@ func (n *network) client(t testing.TB, username, token string, h plugin.Handler)
 	}
 	t.Cleanup(func() { c.Close() })
 	return c
-}
-
-func authPacket(id uint32, username, token string) btp.Packet {
-	return btp.Packet{Type: btp.TypeMessage, RequestID: id, Entries: []btp.Entry{
-		{Name: "auth"},
-		{Name: "auth_username", ContentType: btp.TextPlain, Data: []byte(username)},
-		{Name: "auth_token", ContentType: btp.TextPlain, Data: []byte(token)},
-	}}
-}
-
-func (r *raw) send(p btp.Packet) {
-	r.t.Helper()
-	b, err := p.AppendBinary(nil)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	buf, err := r.conn.Begin(len(b))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if err := r.conn.End(append(buf, b...)); err != nil {
-		r.t.Fatal(err)
-	}
-	r.conn.Flush()
-}
-
-// sendILP sends a BTP packet with an ILP packet.
-func (r *raw) sendILP(t btp.Type, id uint32, packet interface {
-	AppendBinary([]byte) ([]byte, error)
-}) {
-	r.t.Helper()
-	b, err := packet.AppendBinary(nil)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.send(btp.Packet{Type: t, RequestID: id, Entries: []btp.Entry{{Name: "ilp", Data: b}}})
-}
-
-// read waits for the next packet.
-func (r *raw) read() btp.Packet {
-	r.t.Helper()
-	p, err := r.tryRead()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return p
-}
-
-func (r *raw) tryRead() (btp.Packet, error) {
-	// In a bubble pings keep the clock going for ever.
-	if err := r.conn.SetReadDeadline(time.Now().Add(time.Hour)); err != nil {
-		return btp.Packet{}, err
-	}
-	b, err := r.conn.ReadMessage()
-	if err != nil {
-		return btp.Packet{}, err
-	}
-	var p btp.Packet
-	err = p.Decode(b)
-	return p, err
-}
-
-// readPrepare waits for the next prepare, and gives its request id.
-func (r *raw) readPrepare() (ilp.Prepare, uint32) {
-	r.t.Helper()
-	p := r.read()
-	e, _ := p.Entry("ilp")
-	var prepare ilp.Prepare
-	if err := prepare.Decode(e.Data); err != nil {
-		r.t.Fatalf("%+v has no prepare: %v", p, err)
-	}
-	return prepare, p.RequestID
-}
-
-// exchange sends a prepare and gives the reply.
-func (r *raw) exchange(id uint32, p *ilp.Prepare) ilp.Reply {
-	r.t.Helper()
-	r.sendILP(btp.TypeMessage, id, p)
-	return r.readReply(id)
-}
-
-// readReply waits for the reply to a request.
-func (r *raw) readReply(id uint32) ilp.Reply {
-	r.t.Helper()
-	p := r.read()
-	e, ok := p.Entry("ilp")
-	if p.RequestID != id || p.Type != btp.TypeResponse || !ok {
-		r.t.Fatalf("the answer is %+v, want the response to %d", p, id)
-	}
-	reply, err := ilp.DecodeReply(e.Data, new(ilp.Fulfill), new(ilp.Reject))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return reply
 }
 
 // outcome is what a responder was told.

@@ -67,7 +67,7 @@ func TestCredentials(t *testing.T) {
 					name = nameOf(c.token)
 				}
 				ask(n, prepareTo("test.connie.mini."+name))
-				u.readPrepare() // it is the one
+				u.ReadPrepare() // it is the one
 			})
 		}
 	}
@@ -111,8 +111,8 @@ func TestFirstPackets(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := start(t, miniaccounts.Options{})
 				r := n.raw(t)
-				r.send(c.packet)
-				p := r.read()
+				r.Send(c.packet)
+				p := r.Read()
 				if c.want == "" && p.Type != btp.TypeResponse || c.want != "" && (p.Type != btp.TypeError || string(p.Error.Data) != c.want) {
 					t.Errorf("the answer is %v %q, want %q", p.Type, p.Error.Data, c.want)
 				}
@@ -164,7 +164,7 @@ func TestDirectory(t *testing.T) {
 		})
 		u := n.user(t, "7", "right")
 		ask(n, prepareTo("test.connie.mini.user-7.x"))
-		u.readPrepare()
+		u.ReadPrepare()
 		n.refused(t, "7", "wrong", btp.F00NotAcceptedError, "invalid credentials")
 		n.refused(t, "7", "", btp.F00NotAcceptedError, "auth_token must not be empty")
 		for _, name := range []string{"broken", "odd", "slow"} {
@@ -249,7 +249,7 @@ func TestAuthenticationDeadline(t *testing.T) {
 		n := start(t, miniaccounts.Options{Socket: miniaccounts.SocketLimits{AuthTimeout: 3 * time.Second}})
 		r := n.raw(t)
 		begin := time.Now()
-		if _, err := r.tryRead(); err == nil || time.Since(begin) > 4*time.Second {
+		if _, err := r.TryRead(); err == nil || time.Since(begin) > 4*time.Second {
 			t.Errorf("%v after %v", err, time.Since(begin))
 		}
 	})

@@ -87,7 +87,7 @@ func TestLimitsOfEachUser(t *testing.T) {
 				for i, amount := range c.amounts {
 					p := prepareTo("test.x")
 					p.Amount = amount
-					reply := alice.exchange(uint32(i), p)
+					reply := alice.Exchange(uint32(i), p)
 					if i == len(c.amounts)-1 {
 						wantReject(t, reply, c.code, c.message)
 					} else if reply.(*ilp.Fulfill) == nil {
@@ -99,7 +99,7 @@ func TestLimitsOfEachUser(t *testing.T) {
 				}
 				p := prepareTo("test.x")
 				p.Amount = 1
-				if _, ok := bob.exchange(1, p).(*ilp.Fulfill); !ok {
+				if _, ok := bob.Exchange(1, p).(*ilp.Fulfill); !ok {
 					t.Error("the other user is refused as well")
 				}
 			})
@@ -123,11 +123,11 @@ func TestOutgoingLimits(t *testing.T) {
 				n := start(t, o)
 				alice := n.user(t, "alice", "a")
 				first := ask(n, prepareTo("test.connie.mini.alice"))
-				_, id := alice.readPrepare()
+				_, id := alice.ReadPrepare()
 				p := prepareTo("test.connie.mini.alice")
 				p.Amount = 1
 				get(t, ask(n, p)).wantReject(t, ilp.T04InsufficientLiquidity, c.message) // what is in flight counts
-				alice.sendILP(btp.TypeResponse, id, fulfill)
+				alice.SendILP(btp.TypeResponse, id, fulfill)
 				if o := get(t, first); o.fulfill == nil {
 					t.Errorf("%+v", o)
 				}
@@ -151,10 +151,10 @@ func TestLimitsOf(t *testing.T) {
 			return miniaccounts.UserLimits{MaxPacketAmount: 10}
 		}
 		n := start(t, o)
-		if _, ok := n.user(t, "rich", "r").exchange(1, prepareTo("test.x")).(*ilp.Fulfill); !ok {
+		if _, ok := n.user(t, "rich", "r").Exchange(1, prepareTo("test.x")).(*ilp.Fulfill); !ok {
 			t.Error("the rich one is refused")
 		}
-		wantReject(t, n.user(t, "poor", "p").exchange(1, prepareTo("test.x")), ilp.F08AmountTooLarge, "packet size too large. maxAmount=10 actualAmount=100")
+		wantReject(t, n.user(t, "poor", "p").Exchange(1, prepareTo("test.x")), ilp.F08AmountTooLarge, "packet size too large. maxAmount=10 actualAmount=100")
 		n.refused(t, "odd", "o", btp.T00UnreachableError, "the account is not ready")
 		if n.InMemory() != 2 {
 			t.Errorf("%d users in memory", n.InMemory())
@@ -171,19 +171,19 @@ func TestMaxInFlight(t *testing.T) {
 		n.parent.hold()
 		alice, bob := n.user(t, "alice", "a"), n.user(t, "bob", "b")
 		for i := range uint32(3) {
-			alice.sendILP(btp.TypeMessage, i, prepareTo("test.x"))
+			alice.SendILP(btp.TypeMessage, i, prepareTo("test.x"))
 		}
-		wantReject(t, alice.exchange(3, prepareTo("test.x")), ilp.T03ConnectorBusy, "too many packets in flight.")
-		bob.sendILP(btp.TypeMessage, 1, prepareTo("test.x"))
+		wantReject(t, alice.Exchange(3, prepareTo("test.x")), ilp.T03ConnectorBusy, "too many packets in flight.")
+		bob.SendILP(btp.TypeMessage, 1, prepareTo("test.x"))
 		for range 4 {
 			get(t, n.parent.held).responder.Reply(context.Background(), fulfill)
 		}
-		bob.readReply(1)
+		bob.ReadReply(1)
 		for i := range uint32(3) {
-			alice.readReply(i)
+			alice.ReadReply(i)
 		}
 		n.parent.reply = func(*ilp.Prepare) ilp.Reply { return fulfill }
-		if _, ok := alice.exchange(9, prepareTo("test.x")).(*ilp.Fulfill); !ok {
+		if _, ok := alice.Exchange(9, prepareTo("test.x")).(*ilp.Fulfill); !ok {
 			t.Error("there is no room again")
 		}
 	})
@@ -199,10 +199,10 @@ func TestReconnectingDoesNotRenewLimits(t *testing.T) {
 		send := func() ilp.Reply {
 			u := n.user(t, "alice", "a")
 			defer func() {
-				u.conn.Close()
+				u.Close()
 				synctest.Wait()
 			}()
-			return u.exchange(1, prepareTo("test.x"))
+			return u.Exchange(1, prepareTo("test.x"))
 		}
 		for range 2 {
 			if _, ok := send().(*ilp.Fulfill); !ok {
@@ -232,8 +232,8 @@ func TestBooksAreKept(t *testing.T) {
 			n := start(t, o)
 			for range 3 {
 				u := n.user(t, "alice", "a")
-				u.exchange(1, prepareTo("test.x"))
-				u.conn.Close()
+				u.Exchange(1, prepareTo("test.x"))
+				u.Close()
 				synctest.Wait()
 			}
 			n.user(t, "alice", "a")
@@ -249,9 +249,9 @@ func TestStagesAreClosedAfterTheLastPacket(t *testing.T) {
 		n := start(t, miniaccounts.Options{Middleware: []middleware.Middleware{m}})
 		n.parent.hold()
 		u := n.user(t, "", "token")
-		u.sendILP(btp.TypeMessage, 1, prepareTo("test.x"))
+		u.SendILP(btp.TypeMessage, 1, prepareTo("test.x"))
 		h := get(t, n.parent.held)
-		u.conn.Close()
+		u.Close()
 		synctest.Wait()
 		if m.closed != 0 || n.InMemory() != 1 {
 			t.Error("closed with a packet in flight")

@@ -64,23 +64,23 @@ func TestUserWhoFloods(t *testing.T) {
 		go func() {
 			count := 0
 			for range 1990 {
-				if reply := flood.read(); reply.Type == btp.TypeResponse {
+				if reply := flood.Read(); reply.Type == btp.TypeResponse {
 					count++
 				}
 			}
 			refused <- count
 		}()
 		for i := range uint32(2000) {
-			flood.sendILP(btp.TypeMessage, i, prepareTo("test.x"))
+			flood.SendILP(btp.TypeMessage, i, prepareTo("test.x"))
 		}
 		if got := get(t, refused); got != 1990 {
 			t.Errorf("%d were refused", got)
 		}
-		quiet.sendILP(btp.TypeMessage, 1, prepareTo("test.x"))
+		quiet.SendILP(btp.TypeMessage, 1, prepareTo("test.x"))
 		for range 11 {
 			get(t, n.parent.held).responder.Reply(context.Background(), fulfill)
 		}
-		if _, ok := quiet.readReply(1).(*ilp.Fulfill); !ok {
+		if _, ok := quiet.ReadReply(1).(*ilp.Fulfill); !ok {
 			t.Error("the quiet one is refused")
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/account"
+	"github.com/interledger-go/connector/internal/btptest"
 	"github.com/interledger-go/connector/plugin/miniaccounts"
 	"github.com/interledger-go/connector/store"
 	"github.com/interledger-go/connector/store/memstore"
@@ -32,7 +33,7 @@ func (n *network) silentUser(t testing.TB, token string) net.Conn {
 		t.Fatal(err)
 	}
 	fmt.Fprintf(conn, "GET /ilp HTTP/1.1\r\nHost: server\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-	p := authPacket(1, "", token)
+	p := btptest.Auth(1, "", token)
 	body, err := p.AppendBinary(nil)
 	if err != nil {
 		t.Fatal(err)

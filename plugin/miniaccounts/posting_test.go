@@ -186,7 +186,7 @@ func TestPostingsOfUsersAlone(t *testing.T) {
 				n := start(t, o)
 				n.parent.hold()
 				u := n.user(t, "alice", "a")
-				u.sendILP(btp.TypeMessage, 1, prepareTo("test.x"))
+				u.SendILP(btp.TypeMessage, 1, prepareTo("test.x"))
 				h := get(t, n.parent.held)
 				if c.posts {
 					h.responder.Post(t.Context())
@@ -196,7 +196,7 @@ func TestPostingsOfUsersAlone(t *testing.T) {
 				h.responder.Post(t.Context()) // too late
 				synctest.Wait()
 				answered := make(chan ilp.Reply, 1)
-				go func() { answered <- u.readReply(1) }()
+				go func() { answered <- u.ReadReply(1) }()
 				synctest.Wait()
 				_, fulfilled := c.reply.(*ilp.Fulfill)
 				select {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/btptest"
 	"github.com/interledger-go/connector/plugin/btp"
 	"github.com/interledger-go/connector/plugin/miniaccounts"
 	"github.com/interledger-go/connector/store"
@@ -75,15 +76,15 @@ func TestReference(t *testing.T) {
 			s := newSlowStore(memstore.New())
 			n := start(t, named(s))
 			first, second := n.raw(t), n.raw(t)
-			first.send(authPacket(1, "acc", secretToken))
+			first.Send(btptest.Auth(1, "acc", secretToken))
 			synctest.Wait()
-			second.send(authPacket(1, "acc", "2nd_secret_token"))
+			second.Send(btptest.Auth(1, "acc", "2nd_secret_token"))
 			// The one that comes second is refused at once; there the first is.
-			if p := second.read(); p.Type != btp.TypeError || string(p.Error.Data) != "incorrect token for account. account=acc" {
+			if p := second.Read(); p.Type != btp.TypeError || string(p.Error.Data) != "incorrect token for account. account=acc" {
 				t.Errorf("the second is answered %+v", p)
 			}
 			close(s.release)
-			if p := first.read(); p.Type != btp.TypeResponse {
+			if p := first.Read(); p.Type != btp.TypeResponse {
 				t.Errorf("the first is answered %+v", p)
 			}
 			wantStored(t, s.Store, map[string]string{"acc:hashed-token": secretHash})
@@ -135,8 +136,8 @@ func TestReference(t *testing.T) {
 			n := start(t, miniaccounts.Options{Ledger: newLedger(t, memstore.New())}) // else it is the connector that looks
 			u := n.user(t, "", secretToken)
 			result := ask(n, prepareTo("test.connie.mini."+secretHash))
-			_, id := u.readPrepare()
-			u.sendILP(btp.TypeResponse, id, &ilp.Fulfill{})
+			_, id := u.ReadPrepare()
+			u.SendILP(btp.TypeResponse, id, &ilp.Fulfill{})
 			get(t, result).wantReject(t, ilp.F05WrongCondition, "fulfillment did not match expected value.")
 		})
 	})
@@ -148,7 +149,7 @@ func TestReference(t *testing.T) {
 			p.ExpiresAt = time.Now().Add(50 * time.Millisecond)
 			begin := time.Now()
 			result := ask(n, p)
-			u.readPrepare()
+			u.ReadPrepare()
 			get(t, result).wantReject(t, ilp.R00TransferTimedOut, "Packet expired")
 			if d := time.Since(begin); d != 50*time.Millisecond {
 				t.Errorf("answered after %v", d)

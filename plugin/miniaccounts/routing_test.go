@@ -11,6 +11,7 @@ import (
 
 	"github.com/interledger-go/connector/ildcp"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/btptest"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/btp"
 	"github.com/interledger-go/connector/plugin/miniaccounts"
@@ -24,7 +25,7 @@ func TestPacketsToUsers(t *testing.T) {
 		n := start(t, miniaccounts.Options{Identity: miniaccounts.ByUsername, Store: memstore.New()})
 		alice, bob := n.user(t, "alice", "a"), n.user(t, "bob", "b")
 		for _, c := range []struct {
-			to   *raw
+			to   *btptest.Conn
 			name string
 		}{
 			{alice, "test.connie.mini.alice"}, {bob, "test.connie.mini.bob"},
@@ -32,14 +33,14 @@ func TestPacketsToUsers(t *testing.T) {
 		} {
 			sent := prepareTo(c.name)
 			result := ask(n, sent)
-			got, id := c.to.readPrepare()
+			got, id := c.to.ReadPrepare()
 			want := *sent
 			want.ExpiresAt = sent.ExpiresAt.Add(-miniaccounts.DefaultHandoverWindow)
 			if !same(got, want) {
 				t.Errorf("%s got %+v, want %+v", c.name, got, want)
 			}
 			reply := &ilp.Reject{Code: "F99", TriggeredBy: ilp.MustParseAddress("test.x"), Message: "no", Data: []byte{7}}
-			c.to.sendILP(btp.TypeResponse, id, reply)
+			c.to.SendILP(btp.TypeResponse, id, reply)
 			if o := get(t, result); !reflect.DeepEqual(o.reject, reply) {
 				t.Errorf("%s: %+v", c.name, o)
 			}
@@ -85,7 +86,7 @@ func TestPacketsFromUsers(t *testing.T) {
 		n := start(t, miniaccounts.Options{})
 		u := n.user(t, "", "token")
 		sent := prepareTo("test.somewhere")
-		if reply := u.exchange(7, sent); !reflect.DeepEqual(reply, fulfill) {
+		if reply := u.Exchange(7, sent); !reflect.DeepEqual(reply, fulfill) {
 			t.Errorf("the reply is %+v", reply)
 		}
 		if len(n.parent.packets) != 1 || !same(n.parent.packets[0], *sent) {
@@ -93,7 +94,7 @@ func TestPacketsFromUsers(t *testing.T) {
 		}
 		reject := &ilp.Reject{Code: "T04", TriggeredBy: ilp.MustParseAddress("test.x"), Message: "no", Data: []byte{7}}
 		n.parent.reply = func(*ilp.Prepare) ilp.Reply { return reject }
-		if reply := u.exchange(8, sent); !reflect.DeepEqual(reply, reject) {
+		if reply := u.Exchange(8, sent); !reflect.DeepEqual(reply, reject) {
 			t.Errorf("the reply is %+v", reply)
 		}
 	})
@@ -109,15 +110,15 @@ func TestNoReplyToUser(t *testing.T) {
 			err  error
 			code btp.Code
 		}{{plugin.ErrNotSent, btp.T00UnreachableError}, {plugin.ErrUnknownOutcome, btp.F00NotAcceptedError}} {
-			u.sendILP(btp.TypeMessage, uint32(i), prepareTo("test.x"))
+			u.SendILP(btp.TypeMessage, uint32(i), prepareTo("test.x"))
 			get(t, n.parent.held).responder.Fail(context.Background(), c.err)
-			if p := u.read(); p.Type != btp.TypeError || p.Error.Code != c.code || p.RequestID != uint32(i) {
+			if p := u.Read(); p.Type != btp.TypeError || p.Error.Code != c.code || p.RequestID != uint32(i) {
 				t.Errorf("%v: the answer is %+v", c.err, p)
 			}
 		}
-		u.sendILP(btp.TypeMessage, 9, prepareTo("test.x"))
+		u.SendILP(btp.TypeMessage, 9, prepareTo("test.x"))
 		get(t, n.parent.held).responder.Fail(context.Background(), &ilp.Reject{Code: ilp.F02Unreachable, Message: "no way"})
-		if r, ok := u.readReply(9).(*ilp.Reject); !ok || r.Message != "no way" {
+		if r, ok := u.ReadReply(9).(*ilp.Reject); !ok || r.Message != "no way" {
 			t.Errorf("the reply is %+v", r)
 		}
 	})
@@ -180,7 +181,7 @@ func TestPeerProtocolsOfUsers(t *testing.T) {
 			if c.change != nil {
 				c.change(p)
 			}
-			wantReject(t, u.exchange(uint32(i), p), c.code, c.message)
+			wantReject(t, u.Exchange(uint32(i), p), c.code, c.message)
 		}
 		if len(n.parent.packets) > 0 || n.parent.asked != asked {
 			t.Errorf("the connector got %+v", n.parent.packets)
@@ -201,13 +202,13 @@ func TestOtherRequestsOfUsers(t *testing.T) {
 			{btp.Packet{Type: btp.TypeMessage, RequestID: 3, Entries: []btp.Entry{{Name: "x"}}}, "invalid packet, no ilp protocol data."},
 			{btp.Packet{Type: btp.TypeTransfer, RequestID: 4, Amount: 5}, "this link moves no money"},
 		} {
-			u.send(c.packet)
-			if p := u.read(); p.Type != btp.TypeError || p.RequestID != c.packet.RequestID || p.Error.Code != btp.F00NotAcceptedError || string(p.Error.Data) != c.want {
+			u.Send(c.packet)
+			if p := u.Read(); p.Type != btp.TypeError || p.RequestID != c.packet.RequestID || p.Error.Code != btp.F00NotAcceptedError || string(p.Error.Data) != c.want {
 				t.Errorf("the answer is %+v, want %q", p, c.want)
 			}
 		}
-		u.send(btp.Packet{Type: btp.TypeMessage, RequestID: 5, Entries: []btp.Entry{{Name: "ilp", Data: []byte{12, 3, 1}}}})
-		if r, ok := u.readReply(5).(*ilp.Reject); !ok || r.Code != ilp.F01InvalidPacket || r.TriggeredBy.String() != "test.connie.mini" {
+		u.Send(btp.Packet{Type: btp.TypeMessage, RequestID: 5, Entries: []btp.Entry{{Name: "ilp", Data: []byte{12, 3, 1}}}})
+		if r, ok := u.ReadReply(5).(*ilp.Reject); !ok || r.Code != ilp.F01InvalidPacket || r.TriggeredBy.String() != "test.connie.mini" {
 			t.Errorf("the answer to a malformed packet is %+v", r)
 		}
 		if n.Stats().Malformed != 1 {
@@ -269,11 +270,11 @@ func TestEarlyClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := serve(t, newServer(t, miniaccounts.Options{}))
 		u := n.raw(t)
-		u.send(authPacket(1, "", "token"))
+		u.Send(btptest.Auth(1, "", "token"))
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		n.open(t)
-		if p := u.read(); p.Type != btp.TypeResponse {
+		if p := u.Read(); p.Type != btp.TypeResponse {
 			t.Errorf("the answer is %+v", p)
 		}
 	})
@@ -287,13 +288,13 @@ func TestClose(t *testing.T) {
 		n.parent.hold()
 		u, idle := n.user(t, "", "token"), n.raw(t)
 		down := ask(n, prepareTo("test.connie.mini."+nameOf("token")))
-		u.readPrepare()
-		u.sendILP(btp.TypeMessage, 1, prepareTo("test.x"))
+		u.ReadPrepare()
+		u.SendILP(btp.TypeMessage, 1, prepareTo("test.x"))
 		up := get(t, n.parent.held)
-		for _, r := range []*raw{u, idle} {
+		for _, r := range []*btptest.Conn{u, idle} {
 			go func() {
 				for {
-					if _, err := r.tryRead(); err != nil {
+					if _, err := r.TryRead(); err != nil {
 						return
 					}
 				}

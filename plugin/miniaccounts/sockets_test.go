@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/btptest"
 	"github.com/interledger-go/connector/internal/wsconn"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/btp"
@@ -30,16 +31,16 @@ func TestOneSocketForEachPacket(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			n := start(t, miniaccounts.Options{Identity: miniaccounts.ByUsername, Store: memstore.New(), Sockets: policy})
 			got := make([]int, 5)
-			count := func(i int, r *raw) {
+			count := func(i int, r *btptest.Conn) {
 				go func() {
 					for {
-						p, err := r.tryRead()
+						p, err := r.TryRead()
 						if err != nil {
 							return
 						}
 						if _, ok := p.Entry("ilp"); ok {
 							got[i]++
-							r.sendILP(btp.TypeResponse, p.RequestID, fulfill)
+							r.SendILP(btp.TypeResponse, p.RequestID, fulfill)
 						}
 					}
 				}()
@@ -48,7 +49,7 @@ func TestOneSocketForEachPacket(t *testing.T) {
 				count(i, n.user(t, "alice", "token"))
 			}
 			wrong := n.raw(t)
-			wrong.send(authPacket(1, "alice", "wrong"))
+			wrong.Send(btptest.Auth(1, "alice", "wrong"))
 			count(3, wrong)
 			count(4, n.raw(t))
 			for range 30 {
@@ -72,11 +73,11 @@ func TestReplyFromAnotherSocket(t *testing.T) {
 		name := nameOf("token")
 		other, second, asked := n.user(t, "", "other"), n.user(t, "", "token"), n.user(t, "", "token")
 		result := ask(n, prepareTo("test.connie.mini."+name))
-		_, id := asked.readPrepare()
-		second.sendILP(btp.TypeResponse, id, &ilp.Reject{Code: "F99"})
-		other.sendILP(btp.TypeResponse, id, &ilp.Reject{Code: "F99"})
+		_, id := asked.ReadPrepare()
+		second.SendILP(btp.TypeResponse, id, &ilp.Reject{Code: "F99"})
+		other.SendILP(btp.TypeResponse, id, &ilp.Reject{Code: "F99"})
 		synctest.Wait()
-		asked.sendILP(btp.TypeResponse, id, fulfill)
+		asked.SendILP(btp.TypeResponse, id, fulfill)
 		if o := get(t, result); o.fulfill == nil {
 			t.Errorf("%+v", o)
 		}
@@ -90,16 +91,16 @@ func TestSocketEndsWithPackets(t *testing.T) {
 		n := start(t, miniaccounts.Options{})
 		first, second := n.user(t, "", "token"), n.user(t, "", "token")
 		result := ask(n, prepareTo("test.connie.mini."+nameOf("token")))
-		second.readPrepare()
+		second.ReadPrepare()
 		begin := time.Now()
-		second.conn.Close()
+		second.Close()
 		if o := get(t, result); !errors.Is(o.err, plugin.ErrUnknownOutcome) || errors.Is(o.err, plugin.ErrNotSent) || time.Since(begin) > 0 {
 			t.Errorf("%+v after %v", o, time.Since(begin))
 		}
 		synctest.Wait() // until it is no longer the newest
 		result = ask(n, prepareTo("test.connie.mini."+nameOf("token")))
-		_, id := first.readPrepare() // the next packet, and the first to this socket
-		first.sendILP(btp.TypeResponse, id, fulfill)
+		_, id := first.ReadPrepare() // the next packet, and the first to this socket
+		first.SendILP(btp.TypeResponse, id, fulfill)
 		if o := get(t, result); o.fulfill == nil {
 			t.Errorf("%+v", o)
 		}
@@ -113,7 +114,7 @@ func TestMaxSockets(t *testing.T) {
 		first := n.user(t, "", "token")
 		n.user(t, "", "token")
 		n.user(t, "", "token")
-		if _, err := first.tryRead(); err == nil {
+		if _, err := first.TryRead(); err == nil {
 			t.Error("the first is still there")
 		}
 		if s := n.Stats(); s.Sockets != 2 || s.Users != 1 {
@@ -141,7 +142,7 @@ func (n *network) refusedSocket(t testing.TB, want int) bool {
 func TestFloodOfSockets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := start(t, miniaccounts.Options{MaxUnauthenticated: 10})
-		var silent []*raw
+		var silent []*btptest.Conn
 		for range 25 {
 			silent = append(silent, n.raw(t))
 			synctest.Wait() // the order is that in which the server knows them
@@ -149,8 +150,8 @@ func TestFloodOfSockets(t *testing.T) {
 		n.user(t, "", "token")
 		synctest.Wait()
 		for i, r := range silent {
-			r.conn.SetReadDeadline(time.Now())
-			_, err := r.conn.ReadMessage()
+			r.SetReadDeadline(time.Now())
+			_, err := r.ReadMessage()
 			if ended := !errors.Is(err, os.ErrDeadlineExceeded); ended != (i < 16) {
 				t.Errorf("socket %d: ended %v: %v", i, ended, err)
 			}
@@ -168,7 +169,7 @@ func TestMaxConnections(t *testing.T) {
 		if !n.refusedSocket(t, http.StatusServiceUnavailable) {
 			t.Fatal("one too many is let in")
 		}
-		u.conn.Close()
+		u.Close()
 		synctest.Wait()
 		n.user(t, "", "4")
 	})
@@ -180,7 +181,7 @@ func TestMaxUsers(t *testing.T) {
 		u := n.user(t, "", "1")
 		n.user(t, "", "2")
 		n.refused(t, "", "3", btp.T00UnreachableError, "no further users are taken")
-		u.conn.Close()
+		u.Close()
 		synctest.Wait()
 		n.user(t, "", "3")
 	})
@@ -188,7 +189,7 @@ func TestMaxUsers(t *testing.T) {
 		s := memstore.New()
 		n := start(t, miniaccounts.Options{MaxUsers: 2, Identity: miniaccounts.ByUsername, Store: s})
 		for _, name := range []string{"a", "b"} {
-			n.user(t, name, "token").conn.Close()
+			n.user(t, name, "token").Close()
 			synctest.Wait()
 		}
 		n.refused(t, "c", "token", btp.T00UnreachableError, "no further users are taken")
@@ -257,9 +258,9 @@ func TestOnUser(t *testing.T) {
 		name := nameOf("token")
 		for range 2 {
 			a, b := n.user(t, "", "token"), n.user(t, "", "token")
-			a.conn.Close()
+			a.Close()
 			synctest.Wait()
-			b.conn.Close()
+			b.Close()
 			synctest.Wait()
 		}
 		if want := []state{{name, true}, {name, false}, {name, true}, {name, false}}; !reflect.DeepEqual(states, want) {

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/btptest"
 	"github.com/interledger-go/connector/plugin/btp"
 	"github.com/interledger-go/connector/plugin/miniaccounts"
 	"github.com/interledger-go/connector/store"
@@ -16,9 +17,9 @@ import (
 )
 
 // alive reports whether a socket still takes packets.
-func (r *raw) alive() bool {
-	r.send(btp.Packet{Type: btp.TypeMessage, RequestID: 77})
-	p, err := r.tryRead()
+func alive(r *btptest.Conn) bool {
+	r.Send(btp.Packet{Type: btp.TypeMessage, RequestID: 77})
+	p, err := r.TryRead()
 	return err == nil && p.RequestID == 77
 }
 
@@ -46,17 +47,17 @@ func TestRotation(t *testing.T) {
 		})
 		second := n.user(t, "alice", "old")
 		result := ask(n, prepareTo("test.connie.mini.alice")) // to the newest: it dies with it
-		second.readPrepare()
+		second.ReadPrepare()
 		must(t, n.RevokeToken(t.Context(), "alice", "old"))
-		for _, r := range []*raw{old, second} {
-			if _, err := r.tryRead(); err == nil {
+		for _, r := range []*btptest.Conn{old, second} {
+			if _, err := r.TryRead(); err == nil {
 				t.Error("a socket with a token that is no longer valid goes on")
 			}
 		}
 		if o := get(t, result); o.err == nil {
 			t.Errorf("%+v", o)
 		}
-		if !fresh.alive() || !other.alive() {
+		if !alive(fresh) || !alive(other) {
 			t.Error("a socket with a valid token has ended")
 		}
 		n.refused(t, "alice", "old", btp.F00NotAcceptedError, wrongToken)
@@ -71,7 +72,7 @@ func TestRemoveUser(t *testing.T) {
 		n := start(t, named(s))
 		u := n.user(t, "alice", "a")
 		must(t, n.RemoveUser(t.Context(), "alice"))
-		if _, err := u.tryRead(); err == nil {
+		if _, err := u.TryRead(); err == nil {
 			t.Error("the socket goes on")
 		}
 		for _, token := range []string{"a", "thief"} {
@@ -94,7 +95,7 @@ func TestRevokeUserByToken(t *testing.T) {
 		u := n.user(t, "", "token")
 		wantStored(t, s, nil)
 		must(t, n.RevokeToken(t.Context(), name, "token"))
-		if _, err := u.tryRead(); err == nil {
+		if _, err := u.TryRead(); err == nil {
 			t.Error("the socket goes on")
 		}
 		n.refused(t, "", "token", btp.F00NotAcceptedError, "incorrect token for account. account="+name)
@@ -125,11 +126,11 @@ func TestRevokedBetweenLookAndJoin(t *testing.T) {
 				}
 				n := start(t, o)
 				r := n.raw(t)
-				r.send(authPacket(1, "alice", "a"))
+				r.Send(btptest.Auth(1, "alice", "a"))
 				<-looked
 				must(t, revoke(n))
 				close(revoked)
-				if p := r.read(); p.Type != btp.TypeError || p.Error.Code != btp.T00UnreachableError {
+				if p := r.Read(); p.Type != btp.TypeError || p.Error.Code != btp.T00UnreachableError {
 					t.Errorf("the answer is %+v", p)
 				}
 			})
@@ -151,19 +152,19 @@ func TestDisconnect(t *testing.T) {
 			return username, nil
 		}}})
 		r := n.raw(t)
-		r.send(authPacket(1, "slow", "a"))
+		r.Send(btptest.Auth(1, "slow", "a"))
 		<-asked
 		n.Disconnect("alice")
 		u, other := n.user(t, "alice", "a"), n.user(t, "bob", "b")
 		close(answer)
-		if p := r.read(); p.Type != btp.TypeError || p.Error.Code != btp.T00UnreachableError {
+		if p := r.Read(); p.Type != btp.TypeError || p.Error.Code != btp.T00UnreachableError {
 			t.Errorf("the answer is %+v", p)
 		}
-		if !u.alive() {
+		if !alive(u) {
 			t.Error("who came after Disconnect has ended")
 		}
 		n.Disconnect("alice")
-		if _, err := u.tryRead(); err == nil || !other.alive() {
+		if _, err := u.TryRead(); err == nil || !alive(other) {
 			t.Error("the sockets of the user go on, or those of another do not")
 		}
 		n.user(t, "alice", "a")
@@ -216,7 +217,7 @@ func TestStoreFails(t *testing.T) {
 		if err := n.AddToken(t.Context(), "carol", "c"); !errors.Is(err, store.ErrNotWritten) {
 			t.Errorf("AddToken: %v", err)
 		}
-		if !alice.alive() {
+		if !alive(alice) {
 			t.Error("who was in is out")
 		}
 		if err := n.RevokeToken(t.Context(), "alice", "a"); !errors.Is(err, store.ErrNotWritten) {
@@ -271,9 +272,9 @@ func TestUsers(t *testing.T) {
 		u := n.user(t, "bob", "b")
 		must(t, n.AddToken(t.Context(), "alice", "1"))
 		must(t, n.AddToken(t.Context(), "alice", "2"))
-		u.sendILP(btp.TypeMessage, 1, prepareTo("test.x"))
+		u.SendILP(btp.TypeMessage, 1, prepareTo("test.x"))
 		ask(n, prepareTo("test.connie.mini.bob"))
-		u.readPrepare()
+		u.ReadPrepare()
 		get(t, n.parent.held)
 		want := []miniaccounts.User{
 			{Name: "alice", Address: ilp.MustParseAddress("test.connie.mini.alice"), Tokens: 2},

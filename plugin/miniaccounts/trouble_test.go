@@ -10,6 +10,7 @@ import (
 	"github.com/interledger-go/connector"
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/btptest"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/btp"
 	"github.com/interledger-go/connector/plugin/inproc"
@@ -78,13 +79,13 @@ func (n *town) meanwhile() {
 
 // collect reads the replies of u, as they come, and gives their codes in the
 // end ("" for a fulfillment), when all of count are there.
-func collect(u *raw, count int) <-chan map[ilp.Code]int {
+func collect(u *btptest.Conn, count int) <-chan map[ilp.Code]int {
 	all := make(chan map[ilp.Code]int, 1)
 	go func() {
 		codes := make(map[ilp.Code]int)
 		defer func() { all <- codes }()
 		for range count {
-			p, err := u.tryRead()
+			p, err := u.TryRead()
 			if err != nil {
 				return
 			}
@@ -115,8 +116,8 @@ func (n *town) flood() (end func()) {
 	busy, eager := n.user(n.t, "busy", "b"), n.user(n.t, "eager", "e")
 	busyGot, eagerGot := collect(busy, packets), collect(eager, packets)
 	for i := range uint32(packets) {
-		busy.sendILP(btp.TypeMessage, i, prepareTo("test.connie.silent"))
-		eager.sendILP(btp.TypeMessage, i, prepareTo("test.connie.wallet"))
+		busy.SendILP(btp.TypeMessage, i, prepareTo("test.connie.silent"))
+		eager.SendILP(btp.TypeMessage, i, prepareTo("test.connie.wallet"))
 		n.meanwhile()
 	}
 	return func() {
@@ -132,7 +133,7 @@ func (n *town) neverRead() (end func()) {
 	sockets := n.Stats().Sockets
 	room := troublePending / fulfill.Size() // more replies than that cannot wait
 	for i := range uint32(room) {
-		deaf.sendILP(btp.TypeMessage, i, prepareTo("test.connie.wallet"))
+		deaf.SendILP(btp.TypeMessage, i, prepareTo("test.connie.wallet"))
 		n.meanwhile()
 		if i == uint32(room)/4 && n.Stats().Sockets != sockets {
 			n.t.Error("a socket is closed before its buffer is full")
@@ -156,18 +157,18 @@ func (n *town) neverRead() (end func()) {
 // that never answers, and then sends to one that is not connected.
 func (n *town) sendToTheDead() (end func()) {
 	stuck := n.user(n.t, "stuck", "s")
-	if reject, ok := stuck.exchange(0, prepareTo("test.connie.absent")).(*ilp.Reject); !ok || reject.Code != ilp.T01PeerUnreachable {
+	if reject, ok := stuck.Exchange(0, prepareTo("test.connie.absent")).(*ilp.Reject); !ok || reject.Code != ilp.T01PeerUnreachable {
 		n.t.Errorf("to a next hop that is not connected: %v", reject)
 	}
 	n.meanwhile()
 	for i := range uint32(troubleInFlight) {
-		stuck.sendILP(btp.TypeMessage, i, prepareTo("test.connie.silent"))
+		stuck.SendILP(btp.TypeMessage, i, prepareTo("test.connie.silent"))
 		n.meanwhile()
 	}
-	wantReject(n.t, stuck.exchange(troubleInFlight, prepareTo("test.connie.wallet")), ilp.T03ConnectorBusy, "too many packets in flight.")
+	wantReject(n.t, stuck.Exchange(troubleInFlight, prepareTo("test.connie.wallet")), ilp.T03ConnectorBusy, "too many packets in flight.")
 	return func() {
 		wantCodes(n.t, "who sends to the dead", collect(stuck, troubleInFlight), map[ilp.Code]int{ilp.R00TransferTimedOut: troubleInFlight})
-		if _, ok := stuck.exchange(troubleInFlight, prepareTo("test.connie.wallet")).(*ilp.Fulfill); !ok {
+		if _, ok := stuck.Exchange(troubleInFlight, prepareTo("test.connie.wallet")).(*ilp.Fulfill); !ok {
 			n.t.Error("there is no room again for the user whose next hop is dead")
 		}
 	}
