@@ -185,13 +185,12 @@ func (f *flight) Reply(ctx context.Context, generation uint64, reply ilp.Reply, 
 }
 
 // Post books a packet of the user: it is fulfilled, and about to be booked
-// with the account. What asks for an address is not: what the user is told may
-// not be what the connector has said.
+// with the account. That holds for one that asks for an address, too: it stays
+// booked if there is none to tell the user, since the account has paid for it.
 func (f *flight) Post(ctx context.Context, generation uint64) {
-	if f.state.Load() != flightState(generation, flightSent) || f.config {
-		return
+	if f.state.Load() == flightState(generation, flightSent) {
+		f.packet.Post(ctx)
 	}
-	f.packet.Post(ctx)
 }
 
 // keep copies the answer to where it stays.

@@ -82,6 +82,7 @@ type parent struct {
 	mu      sync.Mutex
 	reply   func(p *ilp.Prepare) ilp.Reply // nil: the packet is held
 	config  func() ilp.Reply               // to peer.config
+	posts   bool                           // before it answers peer.config
 	states  []bool
 	packets []ilp.Prepare // all but those to peer.config
 	asked   int           // packets to peer.config
@@ -112,10 +113,13 @@ func gives(address string) func() ilp.Reply {
 
 func (p *parent) HandlePrepare(ctx context.Context, prepare *ilp.Prepare, r plugin.Responder) {
 	p.mu.Lock()
-	reply, config := p.reply, p.config
+	reply, config, posts := p.reply, p.config, p.posts
 	if prepare.Destination.String() == ildcp.Destination {
 		p.asked++
 		p.mu.Unlock()
+		if posts {
+			r.Post(ctx)
+		}
 		r.Reply(ctx, config())
 		return
 	}
