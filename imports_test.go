@@ -63,6 +63,7 @@ var houseRules = []struct {
 	{"internal/routetable", nil},
 	{"internal/rib", []string{"account", "ccp"}},
 	{"internal/testenv", nil},
+	{"internal/testcert", nil},
 	{"internal/testengine", nil},
 	{"internal/testserver", []string{"internal/testenv"}},
 	{"internal/teststore", []string{"store"}},

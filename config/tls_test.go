@@ -2,58 +2,19 @@ package config_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
-	"math/big"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/interledger-go/connector/config"
+	"github.com/interledger-go/connector/internal/testcert"
 	"github.com/interledger-go/connector/plugin/ilphttp"
 )
 
-// certificate writes a certificate for this machine that is its own authority.
-func certificate(t *testing.T) (certFile, keyFile string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "peer"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for file, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: secret}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return certFile, keyFile
-}
-
 // Two connectors, each from its configuration, are linked over TLS.
 func TestLinkOverTLS(t *testing.T) {
-	certFile, keyFile := certificate(t)
+	certFile, keyFile := testcert.WritePair(t, t.TempDir(), testcert.SelfSigned(t, testcert.Named("peer")))
 	server := build(t, mustLoad(t, accounts(`"plugin": "btp"`, fmt.Sprintf(`"options": {"listener": {"host": "127.0.0.1", "port": 0, "secret": "x", "path": "/ilp", "tls": {"certFile": %q, "keyFile": %q}}}`, certFile, keyFile))))
 	start(t, server)
 	connected := make(connections, 1)
@@ -70,18 +31,10 @@ func TestLinkOverTLS(t *testing.T) {
 // An account without a token is known by the key of its client's certificate,
 // or by its name.
 func TestLinkByClientCertificate(t *testing.T) {
-	certFile, keyFile := certificate(t)
+	pair := testcert.SelfSigned(t, testcert.Named("peer"))
+	certFile, keyFile := testcert.WritePair(t, t.TempDir(), pair)
 	files := fmt.Sprintf(`"tls": {"certFile": %q, "keyFile": %q, "authorities": %q}`, certFile, keyFile, certFile)
-	text, err := os.ReadFile(certFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, _ := pem.Decode(text)
-	leaf, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := fmt.Sprintf("%x", ilphttp.KeyFingerprint(leaf))
+	key := fmt.Sprintf("%x", ilphttp.KeyFingerprint(pair.Leaf))
 	for name, known := range map[string]string{
 		"key":  fmt.Sprintf(`"clientKeys": [%q]`, key),
 		"name": `"clientSubjects": ["CN=peer"]`,

@@ -1,23 +1,18 @@
 package settlement_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"errors"
 	"io"
 	"log"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/interledger-go/connector/internal/testcert"
 	"github.com/interledger-go/connector/settlement"
 )
 
@@ -155,9 +150,9 @@ func TestMutualTLS(t *testing.T) {
 			return nil
 		}
 	})
-	trusted, stranger := newAuthority(t), newAuthority(t)
+	trusted, stranger := testcert.NewAuthority(t), testcert.NewAuthority(t)
 	server := httptest.NewUnstartedServer(e)
-	server.TLS = &tls.Config{ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: trusted.pool}
+	server.TLS = &tls.Config{ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: trusted.Pool}
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	defer server.Close()
@@ -176,58 +171,13 @@ func TestMutualTLS(t *testing.T) {
 		certificates []tls.Certificate
 		want         int
 	}{
-		"the engine's":              {[]tls.Certificate{trusted.issue(t, "engine")}, 404},
-		"another's":                 {[]tls.Certificate{trusted.issue(t, "wallet")}, 401},
+		"the engine's":              {[]tls.Certificate{trusted.Issue(t, testcert.Named("engine"))}, 404},
+		"another's":                 {[]tls.Certificate{trusted.Issue(t, testcert.Named("wallet"))}, 401},
 		"none":                      {nil, 401},
-		"one that anybody can make": {[]tls.Certificate{stranger.issue(t, "engine")}, 401}, // the client keeps it to itself
+		"one that anybody can make": {[]tls.Certificate{stranger.Issue(t, testcert.Named("engine"))}, 401}, // the client keeps it to itself
 	} {
 		if got := ask(test.certificates...); got != test.want {
 			t.Errorf("%s: %d, want %d", name, got, test.want)
 		}
 	}
-}
-
-// authority issues certificates.
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-	pool        *x509.CertPool
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{pool: x509.NewCertPool()}
-	made := a.sign(t, &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: rand.Text()},
-		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
-	a.certificate, a.key = made.Leaf, made.PrivateKey.(*ecdsa.PrivateKey)
-	a.pool.AddCert(a.certificate)
-	return a
-}
-
-func (a *authority) issue(t *testing.T, name string) tls.Certificate {
-	t.Helper()
-	return a.sign(t, &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
-		NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-}
-
-// sign makes a certificate, the first one under its own key.
-func (a *authority) sign(t *testing.T, template *x509.Certificate) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parent, signer := a.certificate, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }

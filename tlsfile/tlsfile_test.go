@@ -1,17 +1,9 @@
 package tlsfile_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
 	"log"
-	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,51 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/interledger-go/connector/internal/testcert"
 	"github.com/interledger-go/connector/tlsfile"
 )
-
-// authority signs certificates.
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-	serial      int64
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{}
-	a.certificate, a.key = a.sign(t, "authority", true)
-	return a
-}
-
-func (a *authority) sign(t *testing.T, name string, isCA bool) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.serial++
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(a.serial), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: isCA, BasicConstraintsValid: true,
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	parent, signer := a.certificate, a.key
-	if isCA {
-		parent, signer = template, key
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return certificate, key
-}
 
 // directory holds the files of one side.
 type directory string
@@ -76,41 +26,18 @@ func (d directory) options() tlsfile.Options {
 	}
 }
 
-// write replaces a file, as a renewal does: by a new file under the old name.
-func (d directory) write(t *testing.T, name, kind string, der []byte) {
+// trust makes a whom the other side is to be signed by.
+func (d directory) trust(t *testing.T, a *testcert.Authority) {
 	t.Helper()
-	text := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-	path := filepath.Join(string(d), name)
-	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (d directory) writePair(t *testing.T, c *x509.Certificate, key *ecdsa.PrivateKey) {
-	t.Helper()
-	d.write(t, "cert.pem", "CERTIFICATE", c.Raw)
-	d.writeKey(t, key)
-}
-
-func (d directory) writeKey(t *testing.T, key *ecdsa.PrivateKey) {
-	t.Helper()
-	der, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.write(t, "key.pem", "EC PRIVATE KEY", der)
+	testcert.WriteCertificate(t, d.options().Authorities, a.Certificate)
 }
 
 // newDirectory has a certificate of this name, and trusts a.
-func newDirectory(t *testing.T, a *authority, name string) directory {
+func newDirectory(t *testing.T, a *testcert.Authority, name string) directory {
 	t.Helper()
 	d := directory(t.TempDir())
-	c, key := a.sign(t, name, false)
-	d.writePair(t, c, key)
-	d.write(t, "ca.pem", "CERTIFICATE", a.certificate.Raw)
+	testcert.WritePair(t, string(d), a.Issue(t, testcert.Named(name)))
+	d.trust(t, a)
 	return d
 }
 
@@ -166,20 +93,19 @@ func wantNames(t *testing.T, s *httptest.Server, config *tls.Config, server, cli
 }
 
 func TestFilesAreReadAgain(t *testing.T) {
-	a := newAuthority(t)
+	a := testcert.NewAuthority(t)
 	bob, alice := newDirectory(t, a, "bob"), newDirectory(t, a, "alice")
 	server := startServer(t, load(t, bob.options()).Server(&tls.Config{NextProtos: []string{"http/1.1"}}))
 	client := load(t, alice.options()).Client(nil)
 	wantNames(t, server, client, "bob", "alice")
 
-	c, key := a.sign(t, "bob, renewed", false)
-	bob.write(t, "cert.pem", "CERTIFICATE", c.Raw)
+	renewed := a.Issue(t, testcert.Named("bob, renewed"))
+	testcert.WriteCertificate(t, bob.options().Certificate, renewed)
 	wantNames(t, server, client, "bob", "alice") // the key is still missing
-	bob.writeKey(t, key)
+	testcert.WriteKey(t, bob.options().Key, renewed)
 	wantNames(t, server, client, "bob, renewed", "alice")
 
-	c, key = a.sign(t, "alice-renewed", false)
-	alice.writePair(t, c, key)
+	testcert.WritePair(t, string(alice), a.Issue(t, testcert.Named("alice-renewed")))
 	wantNames(t, server, client, "bob, renewed", "alice-renewed")
 
 	for _, name := range []string{"cert.pem", "ca.pem"} {
@@ -193,16 +119,16 @@ func TestFilesAreReadAgain(t *testing.T) {
 // A server that changes whom it trusts lets the others in no more, not even
 // with a session of before.
 func TestAuthoritiesAreReadAgain(t *testing.T) {
-	a, other := newAuthority(t), newAuthority(t)
+	a, other := testcert.NewAuthority(t), testcert.NewAuthority(t)
 	bob, alice, eve := newDirectory(t, a, "bob"), newDirectory(t, a, "alice"), newDirectory(t, other, "eve")
 	server := startServer(t, load(t, bob.options()).Server(&tls.Config{NextProtos: []string{"http/1.1"}}))
-	eve.write(t, "ca.pem", "CERTIFICATE", a.certificate.Raw) // she trusts bob
+	eve.trust(t, a) // she trusts bob
 	good, bad := load(t, alice.options()).Client(&tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(10)}), load(t, eve.options()).Client(nil)
 	wantNames(t, server, good, "bob", "alice")
 	if _, _, err := ask(t, server, bad); err == nil {
 		t.Error("a client of another authority was let in")
 	}
-	bob.write(t, "ca.pem", "CERTIFICATE", other.certificate.Raw)
+	bob.trust(t, other)
 	wantNames(t, server, bad, "bob", "eve")
 	if _, _, err := ask(t, server, good); err == nil {
 		t.Error("a client whose authority is not trusted any more was let in")
@@ -210,11 +136,11 @@ func TestAuthoritiesAreReadAgain(t *testing.T) {
 }
 
 func TestServerAsksForCertificates(t *testing.T) {
-	a := newAuthority(t)
+	a := testcert.NewAuthority(t)
 	bob := newDirectory(t, a, "bob")
 	files := load(t, bob.options())
 	onlyTrust := directory(t.TempDir())
-	onlyTrust.write(t, "ca.pem", "CERTIFICATE", a.certificate.Raw)
+	onlyTrust.trust(t, a)
 	client := load(t, tlsfile.Options{Authorities: onlyTrust.options().Authorities}).Client(nil)
 
 	if _, _, err := ask(t, startServer(t, files.Server(&tls.Config{NextProtos: []string{"http/1.1"}})), client); err == nil {
@@ -231,7 +157,7 @@ func TestServerAsksForCertificates(t *testing.T) {
 }
 
 func TestServerOffersHTTP2(t *testing.T) {
-	a := newAuthority(t)
+	a := testcert.NewAuthority(t)
 	files := load(t, newDirectory(t, a, "bob").options())
 	config := files.Server(nil)
 	inner, err := config.GetConfigForClient(nil)
@@ -245,7 +171,7 @@ func TestServerOffersHTTP2(t *testing.T) {
 
 // Files are looked at once in an interval.
 func TestCheckEvery(t *testing.T) {
-	a := newAuthority(t)
+	a := testcert.NewAuthority(t)
 	bob := newDirectory(t, a, "bob")
 	o := bob.options()
 	o.CheckEvery = time.Hour
@@ -259,8 +185,7 @@ func TestCheckEvery(t *testing.T) {
 		return c.Leaf.Subject.CommonName
 	}
 	name()
-	c, key := a.sign(t, "new", false)
-	bob.writePair(t, c, key)
+	testcert.WritePair(t, string(bob), a.Issue(t, testcert.Named("new")))
 	if got := name(); got != "bob" {
 		t.Errorf("within the interval the certificate is that of %q", got)
 	}
@@ -270,12 +195,11 @@ func TestCheckEvery(t *testing.T) {
 }
 
 func TestLoadRefuses(t *testing.T) {
-	a := newAuthority(t)
+	a := testcert.NewAuthority(t)
 	bob := newDirectory(t, a, "bob")
 	good := bob.options()
-	_, otherKey := a.sign(t, "other", false)
 	bad := newDirectory(t, a, "bad")
-	bad.writeKey(t, otherKey)
+	testcert.WriteKey(t, bad.options().Key, a.Issue(t, testcert.Named("other")))
 	for want, o := range map[string]tlsfile.Options{
 		"neither":             {},
 		"needs its key":       {Certificate: good.Certificate},

@@ -1,86 +1,30 @@
 package btp_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/interledger-go/connector/internal/btptest"
+	"github.com/interledger-go/connector/internal/testcert"
 	"github.com/interledger-go/connector/plugin/btp"
 )
-
-// authority signs certificates.
-type authority struct {
-	certificate tls.Certificate
-	pool        *x509.CertPool
-}
-
-func newAuthority(t testing.TB) *authority {
-	t.Helper()
-	a := &authority{pool: x509.NewCertPool()}
-	a.certificate = a.sign(t, "authority", newKey(t), time.Now().Add(time.Hour))
-	a.pool.AddCert(a.certificate.Leaf)
-	return a
-}
-
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// sign makes a certificate for a key, valid until then; the first one is the
-// authority's own.
-func (a *authority) sign(t testing.TB, name string, key *ecdsa.PrivateKey, until time.Time) tls.Certificate {
-	t.Helper()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
-		NotBefore: until.Add(-2 * time.Hour), NotAfter: until, BasicConstraintsValid: true,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	parent, signer := a.certificate.Leaf, a.certificate.PrivateKey
-	if parent == nil {
-		template.IsCA = true
-		parent, signer = template, key
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key, Leaf: leaf}
-}
 
 // AUTH-06: an account is known by the key of a client certificate, or by the
 // name in one that an authority of the host has signed; and a certificate lets
 // nobody in as somebody else.
 func TestClientCertificates(t *testing.T) {
-	ours, theirs := newAuthority(t), newAuthority(t)
-	later := time.Now().Add(time.Hour)
-	key := newKey(t)
+	ours, theirs := testcert.NewAuthority(t), testcert.NewAuthority(t)
+	key := testcert.NewKey(t)
 	certificates := map[string]tls.Certificate{
-		"alice":              theirs.sign(t, "alice", key, later), // known by her key, whoever signs
-		"alice's next":       ours.sign(t, "another name", key, later),
-		"alice's last":       ours.sign(t, "alice", key, time.Now().Add(-time.Minute)),
-		"carol":              ours.sign(t, "carol", newKey(t), later), // known by her name
-		"carol of theirs":    theirs.sign(t, "carol", newKey(t), later),
-		"carol, not for her": ours.sign(t, "Carol", newKey(t), later),
-		"mallory":            ours.sign(t, "mallory", newKey(t), later),
+		"alice":              theirs.Issue(t, testcert.Subject{CommonName: "alice", Key: key}), // known by her key, whoever signs
+		"alice's next":       ours.Issue(t, testcert.Subject{CommonName: "another name", Key: key}),
+		"alice's last":       ours.Issue(t, testcert.Subject{CommonName: "alice", Key: key, Until: time.Now().Add(-time.Minute)}),
+		"carol":              ours.Issue(t, testcert.Named("carol")), // known by her name
+		"carol of theirs":    theirs.Issue(t, testcert.Named("carol")),
+		"carol, not for her": ours.Issue(t, testcert.Named("Carol")),
+		"mallory":            ours.Issue(t, testcert.Named("mallory")),
 	}
 	accounts := []btp.Credentials{
 		{Username: "alice", ClientKeys: []btp.Fingerprint{btp.KeyFingerprint(certificates["alice"].Leaf)}},
@@ -88,7 +32,7 @@ func TestClientCertificates(t *testing.T) {
 		{Username: "bob", Token: "b-token"},
 		{ClientSubjects: []string{"CN=unnamed"}},
 	}
-	certificates["unnamed"] = ours.sign(t, "unnamed", newKey(t), later)
+	certificates["unnamed"] = ours.Issue(t, testcert.Named("unnamed"))
 	for _, test := range []struct {
 		name            string
 		auth            tls.ClientAuthType
@@ -117,12 +61,12 @@ func TestClientCertificates(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-				Certificates: []tls.Certificate{ours.sign(t, "server", newKey(t), later)}, ClientAuth: test.auth, ClientCAs: ours.pool,
+				Certificates: []tls.Certificate{ours.Issue(t, testcert.Named("server"))}, ClientAuth: test.auth, ClientCAs: ours.Pool,
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			config := &tls.Config{RootCAs: ours.pool, ServerName: "127.0.0.1"}
+			config := &tls.Config{RootCAs: ours.Pool, ServerName: "127.0.0.1"}
 			if shown, ok := certificates[test.shown]; ok {
 				// Whatever authorities the server asks for.
 				config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil }

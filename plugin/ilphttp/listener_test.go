@@ -19,6 +19,7 @@ import (
 
 	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/internal/pipenet"
+	"github.com/interledger-go/connector/internal/testcert"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/ilphttp"
 )
@@ -412,8 +413,7 @@ func TestListenerOverTLS(t *testing.T) {
 		"HTTP/2":                   {false, false, "/ilp"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			later := time.Now().Add(time.Hour)
-			bob, alice := selfSigned(t, "bob", ecKey(t), later), selfSigned(t, "alice", ecKey(t), later)
+			bob, alice := testcert.SelfSigned(t, testcert.Named("bob")), testcert.SelfSigned(t, testcert.Named("alice"))
 			inner, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)

@@ -1,60 +1,27 @@
 package ilphttp_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/testcert"
 	"github.com/interledger-go/connector/plugin/ilphttp"
 )
-
-// selfSigned makes a certificate that nobody but its owner has signed.
-func selfSigned(t *testing.T, name string, key *ecdsa.PrivateKey, until time.Time) tls.Certificate {
-	t.Helper()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name, Organization: []string{"Peers"}},
-		NotBefore: until.Add(-2 * time.Hour), NotAfter: until, IsCA: true, BasicConstraintsValid: true,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key, Leaf: leaf}
-}
-
-func ecKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
 
 // HTTP-14: an account is known by the key of a client certificate, or by the
 // name in one that an authority of the host has signed.
 func TestClientCertificates(t *testing.T) {
-	key, later := ecKey(t), time.Now().Add(time.Hour)
-	known := selfSigned(t, "alice", key, later)
-	renewed := selfSigned(t, "another name", key, later.Add(time.Hour))
-	expired := selfSigned(t, "alice", key, time.Now().Add(-time.Minute))
-	stranger := selfSigned(t, "alice", ecKey(t), later)
-	named := selfSigned(t, "carol", ecKey(t), later)
-	impostor := selfSigned(t, "carol", ecKey(t), later)
+	key := testcert.NewKey(t)
+	known := testcert.SelfSigned(t, testcert.Subject{CommonName: "alice", Key: key})
+	renewed := testcert.SelfSigned(t, testcert.Subject{CommonName: "another name", Key: key, Until: time.Now().Add(2 * time.Hour)})
+	expired := testcert.SelfSigned(t, testcert.Subject{CommonName: "alice", Key: key, Until: time.Now().Add(-time.Minute)})
+	stranger := testcert.SelfSigned(t, testcert.Named("alice"))
+	named := testcert.SelfSigned(t, testcert.Subject{CommonName: "carol", Organization: "Peers"})
+	impostor := testcert.SelfSigned(t, testcert.Subject{CommonName: "carol", Organization: "Peers"})
 
 	start := func(auth tls.ClientAuthType) *httptest.Server {
 		srv := ilphttp.NewServer(ilphttp.ServerOptions{})
@@ -63,8 +30,7 @@ func TestClientCertificates(t *testing.T) {
 		web := httptest.NewUnstartedServer(srv)
 		web.Config.ErrorLog = discardLog
 		web.EnableHTTP2 = true
-		web.TLS = &tls.Config{ClientAuth: auth, ClientCAs: x509.NewCertPool()}
-		web.TLS.ClientCAs.AddCert(named.Leaf)
+		web.TLS = &tls.Config{ClientAuth: auth, ClientCAs: testcert.Pool(named)}
 		web.StartTLS()
 		t.Cleanup(web.Close)
 		return web
