@@ -181,6 +181,14 @@ type Certificate struct {
 	Authorities string `json:"authorities,omitempty"`
 }
 
+// ClientTLS names the PEM files of a TLS client: the certificate that it shows,
+// if any, and the authorities that it trusts instead of the system's.
+type ClientTLS struct {
+	CertFile    string `json:"certFile,omitempty"`
+	KeyFile     string `json:"keyFile,omitempty"`
+	Authorities string `json:"authorities,omitempty"`
+}
+
 // Middleware is one of the host's.
 type Middleware struct {
 	// Name is its key in the configuration.

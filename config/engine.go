@@ -18,6 +18,8 @@ type SettlementEngine struct {
 	URL string `json:"url" config:"required"`
 	// BearerToken is shown to it; empty: none.
 	BearerToken Secret `json:"bearerToken,omitempty"`
+	// TLS is what it is shown and what of it is trusted, where URL is https.
+	TLS *ClientTLS `json:"tls,omitempty"`
 	// AccountID names the account to it, for ever; empty means the ID.
 	AccountID string `json:"accountId,omitempty"`
 	// Timeout bounds each request to it; 0 means settlement.DefaultTimeout.
@@ -32,28 +34,57 @@ type EngineListener struct {
 	// Host is 127.0.0.1 where it is empty.
 	Host string `json:"host,omitempty"`
 	Port uint16 `json:"port" config:"required"`
-	// Token is what the engine shows, as a bearer token or a password. It is
-	// required beyond this machine; without it whoever is on this machine may
-	// speak as the engine.
+	// Token is what the engine shows, as a bearer token or a password. It, or a
+	// client certificate, is required beyond this machine; without either
+	// whoever is on this machine may speak as the engine.
 	Token Secret `json:"token,omitempty"`
 	// TLS is the certificate it is served with.
 	TLS *Certificate `json:"tls,omitempty"`
+	// ClientKeys and ClientSubjects are the certificates of which the engine
+	// shows one, besides the token if there is one: SHA-256 hashes of public
+	// keys, in hexadecimal, and distinguished names. TLS needs authorities.
+	ClientKeys     []string `json:"clientKeys,omitempty"`
+	ClientSubjects []string `json:"clientSubjects,omitempty"`
+}
+
+// options are those of the settlement.Engine, but for what the files hold.
+func (e *SettlementEngine) options() settlement.Options {
+	o := settlement.Options{URL: e.URL, BearerToken: string(e.BearerToken), Timeout: e.Timeout.std()}
+	if e.Listener.Token != "" {
+		o.AcceptTokens = []string{string(e.Listener.Token)}
+	}
+	if certificates := e.Listener.certificates(); certificates.some() {
+		o.VerifyClient = certificates.verify
+	}
+	o.LoopbackOnly = o.AcceptTokens == nil && o.VerifyClient == nil
+	return o
+}
+
+func (l *EngineListener) certificates() *clientCertificates {
+	return &clientCertificates{ClientKeys: l.ClientKeys, ClientSubjects: l.ClientSubjects}
+}
+
+// claim tells apart engines, and listeners for the same one.
+func (e *SettlementEngine) claim() string {
+	parts := append(e.Listener.certificates().claims(), e.URL, string(e.BearerToken), string(e.Listener.Token), e.Timeout.String())
+	if e.TLS != nil {
+		parts = append(parts, e.TLS.CertFile, e.TLS.KeyFile, e.TLS.Authorities)
+	}
+	return claim(parts...)
 }
 
 // engine looks at the settlement engine of an account, and joins the link to
 // it.
 func (k *checker) engine(path string, a *Account, link Made[plugin.Plugin]) Made[plugin.Plugin] {
 	e := a.SettlementEngine
-	host := cmp.Or(e.Listener.Host, "127.0.0.1")
-	if e.Listener.Token == "" && !onThisMachine(host) {
-		k.add(at(path, "listener", "token"), "is missing: whoever reaches %s could say that money has arrived; set a token, or host to 127.0.0.1", host)
+	host, options := cmp.Or(e.Listener.Host, "127.0.0.1"), e.options()
+	if options.LoopbackOnly && !onThisMachine(host) {
+		k.add(at(path, "listener", "token"), "is missing: whoever reaches %s could say that money has arrived; set a token or clientKeys, or host to 127.0.0.1", host)
 		return link
 	}
-	options := settlement.Options{
-		URL: e.URL, BearerToken: string(e.BearerToken), Timeout: e.Timeout.std(), LoopbackOnly: e.Listener.Token == "",
-	}
-	if e.Listener.Token != "" {
-		options.AcceptTokens = []string{string(e.Listener.Token)}
+	e.Listener.certificates().check(func(option, format string, args ...any) { k.add(at(path, "listener", option), format, args...) }, e.Listener.TLS)
+	if k.below(at(path, "listener")) {
+		return link
 	}
 	if _, err := settlement.NewEngine(options); err != nil {
 		k.add(path, "%v", err)
@@ -64,7 +95,7 @@ func (k *checker) engine(path string, a *Account, link Made[plugin.Plugin]) Made
 		k.add(at(path, "url"), "must be such as http://127.0.0.1:3000, without a user")
 		return link
 	}
-	same := claim(e.URL, string(e.BearerToken), string(e.Listener.Token), e.Timeout.String())
+	same := e.claim()
 	id := cmp.Or(e.AccountID, a.ID)
 	place := Listen{
 		Address: net.JoinHostPort(host, portText(e.Listener.Port)), Path: "/", TLS: e.Listener.TLS,
@@ -85,6 +116,16 @@ func joinEngine(ctx context.Context, p *Parts, a *Account, options settlement.Op
 	link, err := inner(ctx, p)
 	if err != nil {
 		return nil, err
+	}
+	secure, err := a.SettlementEngine.TLS.config(p.Logger)
+	if err != nil {
+		link.Close()
+		return nil, err
+	}
+	if secure != nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.TLSClientConfig = secure
+		options.Client = &http.Client{Transport: transport}
 	}
 	options.Logger = p.Logger
 	engine, err := settlement.NewEngine(options)

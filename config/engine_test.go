@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/interledger-go/connector/config"
+	"github.com/interledger-go/connector/internal/testcert"
 )
 
 // engineOf is an account that an engine settles.
@@ -30,8 +32,57 @@ func TestSettlementEngineOptions(t *testing.T) {
 	wantFaults(t, err, "accounts.bob.settlementEngine.url: is missing")
 	_, err = load(t, accounts(`"settlementEngine": {"url": "http://e", "listener": {"port": 1, "host": "0.0.0.0"}}`))
 	wantFaults(t, err, "accounts.bob.settlementEngine.listener.token: whoever reaches 0.0.0.0")
+	_, err = load(t, accounts(`"settlementEngine": {"url": "http://e", "listener": {"port": 1, "clientSubjects": ["CN=e"]}}`))
+	wantFaults(t, err, "accounts.bob.settlementEngine.listener.tls: is without authorities")
+	_, err = load(t, accounts(`"settlementEngine": {"url": "http://e", "listener": {"port": 1, "clientKeys": ["00"], "tls": {"certFile": "c", "keyFile": "k", "authorities": "a"}}}`))
+	wantFaults(t, err, "accounts.bob.settlementEngine.listener.clientKeys: holds \"00\"")
 	_, err = load(t, accounts(`"settlementEngine": {"url": "`+hidden+`", "listener": {"port": 1}}`))
 	wantFaults(t, err, "accounts.bob.settlementEngine: ")
+}
+
+// The engine may be known by its client certificate, and the engine may ask for
+// ours.
+func TestSettlementEngineByCertificates(t *testing.T) {
+	pair := testcert.SelfSigned(t, testcert.Named("peer"))
+	certFile, keyFile := testcert.WritePair(t, t.TempDir(), pair)
+	files := fmt.Sprintf(`{"certFile": %q, "keyFile": %q, "authorities": %q}`, certFile, keyFile, certFile)
+	trusted := testcert.Pool(pair)
+
+	asked := make(chan string, 100)
+	engine := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case asked <- r.TLS.VerifiedChains[0][0].Subject.CommonName + " " + r.URL.Path:
+		default:
+		}
+		w.WriteHeader(http.StatusCreated)
+	}))
+	engine.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: trusted, ClientAuth: tls.RequireAndVerifyClientCert}
+	engine.StartTLS()
+	defer engine.Close()
+
+	for known, want := range map[string]int{`"clientSubjects": ["CN=peer"]`: 201, `"clientSubjects": ["CN=another"]`: 401} {
+		a := build(t, mustLoad(t, `CONNECTOR_ACCOUNTS={"bob": `+record(`"balance": {"maximum": "100", "settleThreshold": "5", "settleTo": "10"}`,
+			fmt.Sprintf(`"settlementEngine": {"url": %q, "tls": %s, "listener": {"port": 0, %s, "tls": %s}}`, engine.URL, files, known, files))+`}`))
+		start(t, a)
+		for <-asked != "peer /accounts/bob/settlements" {
+		}
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: trusted}}}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("https://%s/accounts/bob/settlements", a.ListenAddr(anywhere)), strings.NewReader(`{"amount":"7","scale":9}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Idempotency-Key", "one")
+		request.Header.Set("Content-Type", "application/json")
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("%s: the settlement is answered %s, want %d", known, response.Status, want)
+		}
+		client.CloseIdleConnections()
+	}
 }
 
 // A threshold above zero sends money ahead, by the engine; and the account is

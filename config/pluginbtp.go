@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"net"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/btp"
-	"github.com/interledger-go/connector/tlsfile"
 )
 
 // btpOptions are those of ilp-plugin-btp, and some of ours.
@@ -24,7 +22,7 @@ type btpOptions struct {
 	Listener   *btpListener `json:"listener"`
 	BTPAccount string       `json:"btpAccount"`
 	BTPToken   Secret       `json:"btpToken"`
-	TLS        *clientTLS   `json:"tls"` // ours, for a server
+	TLS        *ClientTLS   `json:"tls"` // ours, for a server
 
 	ReconnectInterval        Duration   `json:"reconnectInterval"`
 	ReconnectIntervals       []Duration `json:"reconnectIntervals"`
@@ -52,25 +50,6 @@ type listenerSpot struct {
 	Port *uint16 `json:"port"`
 	Host string  `json:"host"`
 	Path string  `json:"path"`
-}
-
-// clientTLS says which certificates a client trusts and shows.
-type clientTLS struct {
-	CertFile    string `json:"certFile"`
-	KeyFile     string `json:"keyFile"`
-	Authorities string `json:"authorities"`
-}
-
-// config gives the configuration; nil for the system's.
-func (c *clientTLS) config(p *Parts) (*tls.Config, error) {
-	if c == nil {
-		return nil, nil
-	}
-	files, err := tlsfile.Load(tlsfile.Options{Certificate: c.CertFile, Key: c.KeyFile, Authorities: c.Authorities, Logger: p.Logger})
-	if err != nil {
-		return nil, err
-	}
-	return files.Client(nil), nil
 }
 
 // btpPlugin makes a link by BTP: a client with server, an account of a server
@@ -124,7 +103,7 @@ func (v *btpOptions) client(o *DriverOptions) Made[plugin.Plugin] {
 		options := options
 		options.Logger = p.Logger
 		var err error
-		if options.TLS, err = v.TLS.config(p); err != nil {
+		if options.TLS, err = v.TLS.config(p.Logger); err != nil {
 			return nil, err
 		}
 		return btp.NewClient(options), nil
@@ -149,7 +128,7 @@ func (v *btpOptions) listener(o *DriverOptions) Made[plugin.Plugin] {
 	if l.Secret == "" && !l.some() {
 		o.Fault("listener.secret", "is missing: anybody could connect; set a token of 32 random characters, or clientKeys")
 	}
-	l.check(o, "listener", l.TLS)
+	l.check(o.faultsOf("listener"), l.TLS)
 	if !ok || !known || o.Faulty() {
 		return Made[plugin.Plugin]{}
 	}

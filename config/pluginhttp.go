@@ -76,7 +76,7 @@ type httpOutgoing struct {
 	HTTP2MaxRequests   int      `json:"http2MaxRequestsPerSession"`
 	SendILPDestination bool     `json:"sendIlpDestination"`
 
-	TLS *clientTLS `json:"tls"` // ours
+	TLS *ClientTLS `json:"tls"` // ours
 }
 
 // httpPlugin makes a link by ILP over HTTP: a client with outgoing alone, an
@@ -167,7 +167,7 @@ func (v *httpOptions) dialing(o *DriverOptions, options ilphttp.ClientOptions) M
 			options := options
 			options.Logger = p.Logger
 			var err error
-			if options.TLS, err = v.Outgoing.TLS.config(p); err != nil {
+			if options.TLS, err = v.Outgoing.TLS.config(p.Logger); err != nil {
 				return nil, err
 			}
 			return ilphttp.NewClient(options), nil
@@ -181,7 +181,7 @@ func (v *httpOptions) listening(o *DriverOptions, outgoing ilphttp.ClientOptions
 	if !ok {
 		return Made[plugin.Plugin]{}
 	}
-	if in.check(o, "incoming", in.TLS); o.Faulty() {
+	if in.check(o.faultsOf("incoming"), in.TLS); o.Faulty() {
 		return Made[plugin.Plugin]{}
 	}
 	place.Option, place.TLS, place.Kind = "incoming", in.TLS, "ILP over HTTP"
@@ -205,7 +205,7 @@ func (v *httpOptions) listening(o *DriverOptions, outgoing ilphttp.ClientOptions
 		options.Outgoing.Logger = p.Logger
 		if v.Outgoing != nil {
 			var err error
-			if options.Outgoing.TLS, err = v.Outgoing.TLS.config(p); err != nil {
+			if options.Outgoing.TLS, err = v.Outgoing.TLS.config(p.Logger); err != nil {
 				return nil, err
 			}
 		}

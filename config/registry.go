@@ -131,6 +131,11 @@ func (o *DriverOptions) Fault(name, format string, args ...any) {
 	o.decoder.add(path, format, args...)
 }
 
+// faultsOf gives a Fault for the options of one that holds them.
+func (o *DriverOptions) faultsOf(name string) func(option, format string, args ...any) {
+	return func(option, format string, args ...any) { o.Fault(name+"."+option, format, args...) }
+}
+
 // Faulty reports whether anything is wrong with the options.
 func (o *DriverOptions) Faulty() bool { return o.decoder.below(o.path) }
 
