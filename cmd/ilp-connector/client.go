@@ -73,6 +73,8 @@ func askWith(name, does, arguments string, most int, bind func(*flag.FlagSet) an
 			return p.fail(exitUsage, err)
 		case errors.As(err, &outcome):
 			return p.fail(outcome.code, err)
+		case errors.Is(err, syscall.ECONNREFUSED):
+			return p.fail(exitFailure, fmt.Errorf("%w: does a connector run there, with CONNECTOR_ADMIN_API=true?", err))
 		case err != nil:
 			return p.fail(exitFailure, err)
 		}

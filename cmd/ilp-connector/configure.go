@@ -5,13 +5,14 @@ import (
 	"flag"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/interledger-go/connector/config"
 )
 
 // flags makes the flags of a command, and adds those of the configuration.
 func (p program) flags(name string) (set *flag.FlagSet, source *config.Source) {
-	set = flag.NewFlagSet("ilp-connector "+name, flag.ContinueOnError)
+	set = flag.NewFlagSet(strings.TrimSpace("ilp-connector "+name), flag.ContinueOnError)
 	set.SetOutput(p.stderr)
 	source = &config.Source{Environ: p.environ}
 	set.StringVar(&source.File, "config", "", "JSON file with the configuration; variables CONNECTOR_… replace its keys")

@@ -8,7 +8,7 @@
 //	ilp-connector health                    exit 0 if one runs here, as its admin API says
 //	ilp-connector status, accounts, routes, rates, balance, ping, trace, send, watch
 //	                                        ask its admin API
-//	ilp-connector version
+//	ilp-connector version, help
 //
 // SIGTERM and SIGINT stop it: it takes no new packets, waits for those in
 // flight, keeps its books and exits 0; a second one exits at once, with 1.
@@ -39,13 +39,16 @@ func main() {
 
 // run runs a command and gives the exit code.
 func run(args, environ []string, stdout, stderr io.Writer) int {
+	if len(args) == 1 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		return program{environ, stdout, stderr}.help()
+	}
 	command, rest := split(args)
 	for _, c := range commands {
 		if slices.Equal(c.name, command) {
 			return c.run(program{environ, stdout, stderr}, rest)
 		}
 	}
-	fmt.Fprintf(stderr, "ilp-connector: there is no command %q\n", args[0])
+	fmt.Fprintf(stderr, "ilp-connector: there is no command %q\n\n", args[0])
 	usage(stderr)
 	return exitUsage
 }
@@ -84,6 +87,18 @@ var commands = []command{
 	{[]string{"version"}, "print the version", program.version},
 }
 
+// help prints the commands, and the flags of the connector itself. It is none
+// of them: the list would refer to itself.
+func (p program) help() int {
+	usage(p.stdout)
+	set, _ := p.flags("")
+	logFlags(set)
+	set.SetOutput(p.stdout)
+	fmt.Fprintln(p.stdout, "\nflags of the connector itself:")
+	set.PrintDefaults()
+	return exitOK
+}
+
 // split parts the words of a command from its flags.
 func split(args []string) (command, rest []string) {
 	for i, arg := range args {
@@ -95,7 +110,7 @@ func split(args []string) (command, rest []string) {
 }
 
 func usage(w io.Writer) {
-	fmt.Fprintln(w, "\nusage:")
+	fmt.Fprintln(w, "usage:")
 	for _, c := range commands {
 		line := "ilp-connector"
 		for _, word := range c.name {
