@@ -28,7 +28,9 @@ func TestPluginOptions(t *testing.T) {
 		{"btp", `{"server": "btp+wss://a:b@c", "listener": {"port": 1, "secret": "b"}}`, "!.listener: choose who dials"},
 		{"btp", `{"server": "wss://a:b@c"}`, "!.server: must be a URL"},
 		{"btp", `{"server": "btp+wss://a:b@c", "btpToken": "x"}`, "!.btpToken: give them once"},
-		{"btp", `{"server": "btp+wss://a:b@c", "btpAuthFlags": {}}`, "!.btpAuthFlags: is not known"},
+		{"btp", `{"server": "btp+wss://a:b@c", "btpAuthFlags": {"plan": "gold", "flags": {"a": 1}}}`, "dials btp+wss://c"},
+		{"btp", `{"server": "btp+wss://a:b@c", "btpAuthFlags": {"auth_token": "x"}}`, "!: an entry besides the credentials"},
+		{"btp", `{"server": "btp+wss://a:b@c", "btpAuthFlag": {}}`, "!.btpAuthFlag: did you mean btpAuthFlags"},
 		{"btp", `{"listener": {"port": 7768}}`, "!.listener.secret: is missing"},
 		{"btp", `{"listener": {"port": 7768, "secret": ""}}`, "!.listener.secret: anybody could connect"},
 		{"btp", `{"listener": {"secret": "x"}}`, "!.listener.port: is missing"},
@@ -61,7 +63,7 @@ func TestPluginOptions(t *testing.T) {
 		{`{"allowedOrigins": ["("]}`, "!.allowedOrigins[0]: regular expression"},
 		{`{"users": {"balance": {"maximum": "10", "settleThreshold": "-1"}}}`, "!.users.balance.settleThreshold: do not settle"},
 		{`{"users": {"balance": {"maximum": "10", "minimum": "11"}}}`, "!.users.balance.minimum: above maximum"},
-		{`{"debugHostIldcpInfo": {}}`, "!.debugHostIldcpInfo: is not known"},
+		{`{"debugHostIldcpInfo": {}}`, "!.debugHostIldcpInfo: the address that the connector gives the account"},
 	} {
 		checkOptions(t, `"child"`, "ilp-plugin-mini-accounts", c.options, c.want)
 	}

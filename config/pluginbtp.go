@@ -5,10 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,6 +26,9 @@ type btpOptions struct {
 	BTPAccount string       `json:"btpAccount"`
 	BTPToken   Secret       `json:"btpToken"`
 	TLS        *ClientTLS   `json:"tls"` // ours, for a server
+
+	// BTPAuthFlags are entries besides the credentials: text, or any JSON.
+	BTPAuthFlags map[string]value `json:"btpAuthFlags"`
 
 	ReconnectInterval        Duration   `json:"reconnectInterval"`
 	ReconnectIntervals       []Duration `json:"reconnectIntervals"`
@@ -90,7 +96,7 @@ func (v *btpOptions) client(o *DriverOptions) Made[plugin.Plugin] {
 		made.Notes = append(made.Notes, "server is without TLS: everybody on the way can read the token and the packets")
 	}
 	options := btp.ClientOptions{
-		URL: string(v.Server), Username: v.BTPAccount, Token: string(v.BTPToken),
+		URL: string(v.Server), Username: v.BTPAccount, Token: string(v.BTPToken), AuthEntries: v.authEntries(),
 		MinBackoff: v.ReconnectInterval.std(), MaxBackoff: v.ReconnectInterval.std(), StableAfter: v.ReconnectClearTryTimeout.std(),
 	}
 	for _, interval := range v.ReconnectIntervals {
@@ -98,6 +104,13 @@ func (v *btpOptions) client(o *DriverOptions) Made[plugin.Plugin] {
 			options.MinBackoff = interval.std()
 		}
 		options.MaxBackoff = max(options.MaxBackoff, interval.std())
+	}
+	if o.Faulty() {
+		return made
+	}
+	if err := options.Validate(); err != nil {
+		o.Fault("", "%v", err)
+		return made
 	}
 	made.Build = func(_ context.Context, p *Parts) (plugin.Plugin, error) {
 		options := options
@@ -109,6 +122,20 @@ func (v *btpOptions) client(o *DriverOptions) Made[plugin.Plugin] {
 		return btp.NewClient(options), nil
 	}
 	return made
+}
+
+// authEntries gives the flags as the reference sends them, by name.
+func (v *btpOptions) authEntries() []btp.Entry {
+	var entries []btp.Entry
+	for _, name := range slices.Sorted(maps.Keys(v.BTPAuthFlags)) {
+		entry := btp.Entry{Name: name, ContentType: btp.JSON, Data: v.BTPAuthFlags[name]}
+		var text string
+		if entry.Data[0] == '"' && json.Unmarshal(entry.Data, &text) == nil {
+			entry.ContentType, entry.Data = btp.TextPlain, []byte(text)
+		}
+		entries = append(entries, entry)
+	}
+	return entries
 }
 
 // shown is a URL without what may be secret in it.

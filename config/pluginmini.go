@@ -20,6 +20,8 @@ type miniOptions struct {
 	AllowedOrigins  []string      `json:"allowedOrigins"`
 	GenerateAccount *bool         `json:"generateAccount"`
 	CurrencyScale   *uint8        `json:"currencyScale"`
+	// DebugHostILDCPInfo is refused: the connector itself says what it is.
+	DebugHostILDCPInfo value `json:"debugHostIldcpInfo"`
 
 	// Ours.
 	Host           string       `json:"host"`
@@ -49,6 +51,9 @@ func miniPlugin(o *DriverOptions) Made[plugin.Plugin] {
 	o.Decode(&v)
 	if o.Account.Relation != account.Child {
 		o.Fault("", "are those of a server for users, whose addresses are below ours: the relation of the account must be child")
+	}
+	if v.DebugHostILDCPInfo != nil {
+		o.Fault("debugHostIldcpInfo", "has no effect here: users have addresses below the address that the connector gives the account; leave it out, and set ilpAddressSegment of the account if that is to be another")
 	}
 	spot := listenerSpot{Port: v.Port, Host: v.Host, Path: v.Path}
 	if v.Port == nil && (v.WSOpts == nil || v.WSOpts.Port == nil) {

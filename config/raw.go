@@ -27,3 +27,8 @@ func (r Raw) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // MarshalText gives what String gives.
 func (r Raw) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// value is any JSON value, and no secret to be looked up.
+type value []byte
+
+func (v *value) readNode(_ *decoder, _ string, n *node) { *v = n.appendJSON(nil) }

@@ -54,16 +54,42 @@ func (e *RefusedError) Error() string {
 // Unwrap gives the answer itself.
 func (e *RefusedError) Unwrap() error { return e.Reply }
 
-// Authenticate sends the credentials of a client (BTP-20) and waits for the
-// answer (BTP-22, BTP-24), which is a *RefusedError if they are not taken.
-func (s *Socket) Authenticate(username, token string) error {
-	id := rand.Uint32()
-	err := s.write(&Packet{Type: TypeMessage, RequestID: id, Entries: []Entry{
+// Auth is what a client shows: its credentials (BTP-20), and entries besides.
+type Auth struct {
+	Username, Token string
+	More            []Entry
+}
+
+func (a *Auth) packet(id uint32) *Packet {
+	return &Packet{Type: TypeMessage, RequestID: id, Entries: append([]Entry{
 		{Name: protocolAuth, ContentType: OctetStream},
-		{Name: protocolUsername, ContentType: TextPlain, Data: []byte(username)},
-		{Name: protocolToken, ContentType: TextPlain, Data: []byte(token)},
-	}})
+		{Name: protocolUsername, ContentType: TextPlain, Data: []byte(a.Username)},
+		{Name: protocolToken, ContentType: TextPlain, Data: []byte(a.Token)},
+	}, a.More...)}
+}
+
+// Check says why this cannot be sent, without the token.
+func (a *Auth) Check() error {
+	for _, e := range a.More {
+		if e.Name == protocolAuth || e.Name == protocolUsername || e.Name == protocolToken {
+			return fmt.Errorf("btp: an entry besides the credentials has the name %s", e.Name)
+		}
+	}
+	b, err := a.packet(0).AppendBinary(nil)
 	if err != nil {
+		return err
+	}
+	if len(b) > maxAuthMessage {
+		return fmt.Errorf("btp: the credentials, and the entries besides, take %d bytes: they must not take more than %d", len(b), maxAuthMessage)
+	}
+	return nil
+}
+
+// Authenticate sends the credentials of a client and waits for the answer
+// (BTP-22, BTP-24), which is a *RefusedError if they are not taken.
+func (s *Socket) Authenticate(a *Auth) error {
+	id := rand.Uint32()
+	if err := s.write(a.packet(id)); err != nil {
 		return err
 	}
 	s.conn.Flush()

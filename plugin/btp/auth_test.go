@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -201,6 +202,34 @@ func TestAuthenticationWithMore(t *testing.T) {
 			t.Fatal("not connected any more")
 		}
 	})
+}
+
+// A client shows what its host wants besides the credentials.
+func TestClientShowsMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		more := []btp.Entry{{Name: "flags", ContentType: btp.JSON, Data: []byte(`{"a":1}`)}, {Name: "plan", ContentType: btp.TextPlain, Data: []byte("gold")}}
+		s := newRawServer(t)
+		s.client(t, newRecorder(nil), func(o *btp.ClientOptions) { o.AuthEntries = more })
+		p := get(t, s.conns).Read()
+		want := btptest.Auth(p.RequestID, "alice", "token")
+		want.Entries = append(want.Entries, more...)
+		if !slices.EqualFunc(p.Entries, want.Entries, func(a, b btp.Entry) bool {
+			return a.Name == b.Name && a.ContentType == b.ContentType && bytes.Equal(a.Data, b.Data)
+		}) {
+			t.Errorf("the client shows %+v, want %+v", p, want)
+		}
+	})
+	for name, entries := range map[string][]btp.Entry{
+		"another token":   {{Name: "auth_token"}},
+		"one twice":       {{Name: "a"}, {Name: "a"}},
+		"a name of bytes": {{Name: "\xff"}},
+		"too much":        {{Name: "a", Data: make([]byte, 4096)}},
+	} {
+		o := btp.ClientOptions{URL: "btp+ws://:token@server.example", AuthEntries: entries}
+		if err := o.Validate(); err == nil || btp.NewClient(o).Open(t.Context(), newRecorder(nil)) == nil {
+			t.Errorf("%s is taken: %v", name, err)
+		}
+	}
 }
 
 // Who never authenticates is disconnected in time, whatever else he sends.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +34,9 @@ type ClientOptions struct {
 	// Username and Token replace those of the URL if either is not empty; the
 	// URL must have none then.
 	Username, Token string
+	// AuthEntries are sent besides the credentials, to a server that asks for
+	// more. Most servers do not look at them.
+	AuthEntries []Entry
 
 	// TLS is used for btp+wss; nil means the zero configuration.
 	TLS *tls.Config
@@ -94,6 +98,7 @@ type Client struct {
 	link    btplink.Link
 	options ClientOptions
 	target  target
+	auth    btplink.Auth
 	invalid error // what is wrong with the options
 
 	state atomic.Int32
@@ -119,13 +124,7 @@ func Dial(url string) *Client { return NewClient(ClientOptions{URL: url}) }
 // reports unusable options.
 func NewClient(o ClientOptions) *Client {
 	c := &Client{options: o}
-	c.target, c.invalid = parseURL(o.URL)
-	if o.Username != "" || o.Token != "" {
-		if c.target.username != "" || c.target.token != "" {
-			c.invalid = errors.New("btp: credentials are in the URL and in the options: give one of them")
-		}
-		c.target.username, c.target.token = o.Username, o.Token
-	}
+	c.target, c.auth, c.invalid = o.target()
 	orDefault(&c.options.DialTimeout, DefaultDialTimeout)
 	orDefault(&c.options.MinBackoff, DefaultMinBackoff)
 	orDefault(&c.options.MaxBackoff, DefaultMaxBackoff)
@@ -137,6 +136,28 @@ func NewClient(o ClientOptions) *Client {
 		c.link.Log = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+// Validate says what is wrong with the options, as Open does. The error never
+// holds the token.
+func (o *ClientOptions) Validate() error {
+	_, _, err := o.target()
+	return err
+}
+
+// target gives where the client connects to, and what it shows there.
+func (o *ClientOptions) target() (to target, auth btplink.Auth, err error) {
+	if to, err = parseURL(o.URL); err != nil {
+		return to, auth, err
+	}
+	if o.Username != "" || o.Token != "" {
+		if to.username != "" || to.token != "" {
+			return to, auth, errors.New("btp: credentials are in the URL and in the options: give one of them")
+		}
+		to.username, to.token = o.Username, o.Token
+	}
+	auth = btplink.Auth{Username: to.username, Token: to.token, More: slices.Clone(o.AuthEntries)}
+	return to, auth, auth.Check()
 }
 
 func orDefault(d *time.Duration, def time.Duration) {

@@ -83,7 +83,7 @@ func (c *Client) session(ctx context.Context) (connected bool, err error) {
 	}
 	defer c.adopt(nil)
 	c.state.Store(int32(StateAuthenticating))
-	if err := s.Authenticate(c.target.username, c.target.token); err != nil {
+	if err := s.Authenticate(&c.auth); err != nil {
 		s.Close()
 		return false, err
 	}
