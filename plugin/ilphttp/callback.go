@@ -45,7 +45,7 @@ func (p *Peer) replyTarget(h http.Header, id string) (*url.URL, int, error) {
 func (p *Peer) serveAsync(w http.ResponseWriter, r *http.Request, id *identity, packet []byte, request string, target *url.URL) {
 	switch fresh, err := p.requests.add(id, request, time.Now()); {
 	case err != nil:
-		refuse(w, http.StatusTooManyRequests, err.Error())
+		refuse(w, http.StatusTooManyRequests, err)
 		return
 	case !fresh: // sent again, since our 202 was lost: the packet is taken once
 		w.WriteHeader(http.StatusAccepted)
@@ -53,14 +53,14 @@ func (p *Peer) serveAsync(w http.ResponseWriter, r *http.Request, id *identity, 
 	}
 	if p.inFlight.Load() >= int64(p.limits.MaxInFlight) {
 		p.requests.remove(id, request)
-		refuse(w, http.StatusTooManyRequests, tooMany.Message)
+		refuse(w, http.StatusTooManyRequests, errTooMany)
 		return
 	}
 	c := &callback{peer: p, target: target, request: request}
 	due, taken := p.hand(context.WithoutCancel(r.Context()), id, packet, plugin.NewResponder(c, 0))
 	if !taken {
 		p.requests.remove(id, request)
-		refuse(w, http.StatusServiceUnavailable, errNotOpen.Error())
+		refuse(w, http.StatusServiceUnavailable, errNotOpen)
 		return
 	}
 	c.expectUntil(due)

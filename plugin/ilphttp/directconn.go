@@ -3,11 +3,9 @@ package ilphttp
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -210,19 +208,18 @@ func (c *directConn) exchange(id *identity, h *head) bool {
 	n := copy(packet, c.buf[c.begin+h.size:c.end])
 	c.begin += h.size + n
 	if n < len(packet) {
-		switch err := c.readBody(id.peer, packet[n:]); {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return c.refuse(http.StatusRequestTimeout, errSlowBody) && false
-		case err != nil:
+		if err := c.readBody(id.peer, packet[n:]); err != nil {
+			status, err := unread(err)
+			c.refuse(status, err, true)
 			return false
 		}
 	}
 	answer, status, err := id.peer.exchange(context.Background(), id, packet, nil)
 	if err != nil {
-		return c.refuse(status, err)
+		return c.refuse(status, err, false)
 	}
 	defer id.peer.waiters.put(answer)
-	c.respond(http.StatusOK, mediaType, len(answer.packet))
+	c.respond(http.StatusOK, packetHeader, len(answer.packet), false)
 	c.out = append(c.out, answer.packet...)
 	return c.write()
 }
@@ -241,26 +238,34 @@ func (c *directConn) readBody(p *Peer, rest []byte) error {
 	return err
 }
 
-// refuse answers with a status that brings no packet.
-func (c *directConn) refuse(status int, err error) bool {
-	text := err.Error()
-	c.respond(status, "text/plain; charset=utf-8", len(text))
+// What stands in the header of a response, with a packet and, as http.Error
+// has it, without.
+const (
+	packetHeader  = "Content-Type: " + mediaType
+	refusalHeader = "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff"
+)
+
+// refuse answers with a status that brings no packet, as refuse does for
+// net/http. last says that the connection ends.
+func (c *directConn) refuse(status int, err error, last bool) bool {
+	text := err.Error() + "\n"
+	c.respond(status, refusalHeader, len(text), last)
 	c.out = append(c.out, text...)
 	return c.write()
 }
 
 // respond begins a response.
-func (c *directConn) respond(status int, contentType string, length int) {
+func (c *directConn) respond(status int, header string, length int, last bool) {
 	now := time.Now()
 	if second := now.Unix(); second != c.second || c.date == nil {
 		c.second, c.date = second, now.UTC().AppendFormat(c.date[:0], http.TimeFormat)
 	}
 	b := append(c.out[:0], "HTTP/1.1 "...)
 	b = append(append(strconv.AppendInt(b, int64(status), 10), ' '), http.StatusText(status)...)
-	b = append(append(b, "\r\nContent-Type: "...), contentType...)
+	b = append(append(b, crlf...), header...)
 	b = strconv.AppendInt(append(b, "\r\nContent-Length: "...), int64(length), 10)
 	b = append(append(b, "\r\nDate: "...), c.date...)
-	if c.l.closing.Load() {
+	if last || c.l.closing.Load() {
 		b = append(b, "\r\nConnection: close"...)
 	}
 	c.out = append(b, headEnd...)

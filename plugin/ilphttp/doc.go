@@ -70,8 +70,14 @@
 // band), the time for which a request is held, and everything that is read of
 // a response. Bytes that are no Prepare are answered with F01, in band.
 // [NewHTTPServer] sets the bounds that are the http.Server's, and its
-// Listener's. A request in chunks is the last one of its connection, since
-// proxies and servers have disagreed on where such requests end.
+// Listener's. Who is not known is not waited for: a body that does not come
+// within a second of its refusal ends the connection.
+//
+// Bodies in chunks are refused with 411, also where there is a length as well:
+// proxies and servers have disagreed on where such requests end, and no client
+// of this protocol sends them. A body that was not read to its end is the last
+// thing of its connection, and so is a request of HTTP/1.0, whose sender may
+// have taken chunks for none.
 //
 // # Peers of the reference
 //

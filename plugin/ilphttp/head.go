@@ -42,7 +42,7 @@ func (h *head) parse(b []byte) verdict {
 	*h = head{}
 	end := bytes.Index(b, headEnd)
 	if end < 0 {
-		if len(b) >= len(method) && !bytes.HasPrefix(b, method) {
+		if len(b) >= len(method) && !bytes.HasPrefix(b, method) || hasBareLF(b) {
 			return headOther
 		}
 		return headShort
@@ -66,6 +66,21 @@ func (h *head) parse(b []byte) verdict {
 		return headOther
 	}
 	return headPlain
+}
+
+// hasBareLF reports whether a line ends with LF alone. To net/http it is one,
+// and the head may end there: no CRLF has to follow.
+func hasBareLF(b []byte) bool {
+	for at := 0; ; {
+		i := bytes.IndexByte(b[at:], '\n')
+		if i < 0 {
+			return false
+		}
+		if at += i; at == 0 || b[at-1] != '\r' {
+			return true
+		}
+		at++
+	}
 }
 
 // header is a set of headers.

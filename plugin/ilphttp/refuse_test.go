@@ -265,8 +265,8 @@ func TestSlowClient(t *testing.T) {
 	}{
 		"headers":                   {"POST /ilp HTTP/1.1\r\nHost: bob\r\nX-Slow:", 10 * time.Second, ""},
 		"body":                      {"POST /ilp HTTP/1.1\r\nHost: bob\r\nAuthorization: Bearer " + token + "\r\nContent-Type: application/octet-stream\r\nContent-Length: 20\r\n\r\nabc", 5 * time.Second, "HTTP/1.1 408 "},
-		"body without credentials":  {"POST /ilp HTTP/1.1\r\nHost: bob\r\nContent-Type: application/octet-stream\r\nContent-Length: 20\r\n\r\nabc", 5 * time.Second, "HTTP/1.1 401 "},
-		"body that is never wanted": {"POST /ilp HTTP/1.1\r\nHost: bob\r\nAuthorization: Bearer " + token + "\r\nContent-Type: text/html\r\nContent-Length: 20\r\n\r\nabc", 5 * time.Second, "HTTP/1.1 415 "},
+		"body without credentials":  {"POST /ilp HTTP/1.1\r\nHost: bob\r\nContent-Type: application/octet-stream\r\nContent-Length: 20\r\n\r\nabc", time.Second, "HTTP/1.1 401 "},
+		"body that is never wanted": {"POST /ilp HTTP/1.1\r\nHost: bob\r\nAuthorization: Bearer " + token + "\r\nContent-Type: text/html\r\nContent-Length: 20\r\n\r\nabc", time.Second, "HTTP/1.1 415 "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestSlowClient(t *testing.T) {
 					t.Fatal(err)
 				}
 				got, _ := io.ReadAll(conn)
-				if took := time.Since(start); took > test.want+time.Second || !strings.HasPrefix(string(got), test.line) {
+				if took := time.Since(start); took > test.want+time.Second || took < test.want || !strings.HasPrefix(string(got), test.line) {
 					t.Errorf("after %v came %q, want %q after %v, and the end of the connection", took, got, test.line, test.want)
 				}
 				if h.prepares.Load()+h.malformed.Load() != 0 {

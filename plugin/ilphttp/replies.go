@@ -2,6 +2,7 @@ package ilphttp
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -91,18 +92,23 @@ func (t *trip) prefer(callback <-chan ilp.Reply, err error) (ilp.Reply, error) {
 	}
 }
 
+var (
+	errReply   = errors.New("the reply cannot be read")
+	errUnasked = errors.New("nobody waits for this reply")
+)
+
 // takeReply takes the reply to a packet of ours (HTTP-06 to HTTP-08).
 func (p *Peer) takeReply(w http.ResponseWriter, id string, packet []byte) {
 	var fulfill ilp.Fulfill
 	var reject ilp.Reject
 	reply, err := ilp.DecodeReply(packet, &fulfill, &reject)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "the reply cannot be read")
+		refuse(w, http.StatusBadRequest, errReply)
 		return
 	}
 	if p.out == nil || !p.out.replies.deliver(id, reply) {
 		p.requests.unexpected.Add(1)
-		refuse(w, http.StatusBadRequest, "nobody waits for this reply")
+		refuse(w, http.StatusBadRequest, errUnasked)
 		return
 	}
 	w.WriteHeader(http.StatusOK)

@@ -30,35 +30,22 @@ var octetStream = []string{mediaType}
 // time after the packet has expired; a packet that was taken has its effect
 // whoever is there to read the answer.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// For everything that is read from here on, also by net/http of a body
-	// that was refused. It ends where a body has been read to its end.
 	control := http.NewResponseController(w)
+	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
+		endConnection(w, r)
+	}
+	id, status, err := srv.admit(w, r)
+	if err != nil {
+		// net/http reads what is left of the body before the answer leaves.
+		_ = control.SetReadDeadline(time.Now().Add(unwantedBodyTimeout))
+		refuse(w, status, err)
+		return
+	}
 	timed := control.SetReadDeadline(time.Now().Add(srv.limits.BodyTimeout)) == nil
-	if len(r.TransferEncoding) > 0 {
-		// net/http takes chunks even if there is a length as well, or if the
-		// line that says so was folded. A proxy may have read it otherwise:
-		// what follows on this connection is no request of anybody we know.
-		w.Header().Set("Connection", "close")
-	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		refuse(w, http.StatusMethodNotAllowed, "packets are sent by POST")
-		return
-	}
-	id := srv.registry.authenticate(r, srv.accountName(r))
-	if id == nil {
-		srv.refused.Add(1)
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		refuse(w, http.StatusUnauthorized, "invalid credentials")
-		return
-	}
-	if !isPacket(r.Header) {
-		refuse(w, http.StatusUnsupportedMediaType, "packets are of type "+mediaType)
-		return
-	}
 	packet, status, err := id.peer.readBody(r)
 	if err != nil {
-		refuse(w, status, err.Error())
+		endConnection(w, r)
+		refuse(w, status, err)
 		return
 	}
 	if timed {
@@ -67,10 +54,54 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id.peer.serve(w, r, id, packet)
 }
 
-// refuse answers with a status code. The connection goes on, unless a body is
-// left that is too long to be passed over.
-func refuse(w http.ResponseWriter, status int, text string) {
-	http.Error(w, text, status)
+// unwantedBodyTimeout bounds the time in which the body of a request comes that
+// was refused before. If it has not come by then, the connection is closed, so
+// that nobody who is not let in holds one for longer.
+const unwantedBodyTimeout = time.Second
+
+// admit gives whose request it is, if its body is to be read. With an error
+// comes the status that says so to the client.
+func (srv *Server) admit(w http.ResponseWriter, r *http.Request) (*identity, int, error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, http.StatusMethodNotAllowed, errMethod
+	}
+	if len(r.TransferEncoding) > 0 {
+		// net/http takes chunks even if there is a length as well, or if the
+		// line that says so was folded. A proxy may have read it otherwise:
+		// what follows on this connection is no request of anybody we know.
+		endConnection(w, r)
+		return nil, http.StatusLengthRequired, errChunks
+	}
+	if len(r.Header["Content-Length"]) > 1 { // HTTP/2; net/http believes the first
+		return nil, http.StatusBadRequest, errBody
+	}
+	id := srv.registry.authenticate(r, srv.accountName(r))
+	if id == nil {
+		srv.refused.Add(1)
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		return nil, http.StatusUnauthorized, errUnknown
+	}
+	if !isPacket(r.Header) {
+		return nil, http.StatusUnsupportedMediaType, errType
+	}
+	return id, 0, nil
+}
+
+// endConnection makes a request the last one of its connection, since it is not
+// certain where the next one would begin: a body was not read to its end, or
+// the proxy before us speaks HTTP/1.0, in which chunks are none, and may not
+// know that. HTTP/2 has no such doubts.
+func endConnection(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// refuse answers with a status code. The connection goes on, unless it was
+// ended, or a body is left that does not come.
+func refuse(w http.ResponseWriter, status int, err error) {
+	http.Error(w, err.Error(), status)
 }
 
 func isPacket(h http.Header) bool {
@@ -84,6 +115,10 @@ func isPacket(h http.Header) bool {
 }
 
 var (
+	errMethod   = errors.New("packets are sent by POST")
+	errChunks   = errors.New("the length of the body is needed: chunks are not taken")
+	errUnknown  = errors.New("invalid credentials")
+	errType     = errors.New("packets are of type " + mediaType)
 	errTooLarge = errors.New("no packet is that large")
 	errBody     = errors.New("the body could not be read")
 	errSlowBody = errors.New("the body has not come in time")
@@ -97,19 +132,29 @@ func (p *Peer) readBody(r *http.Request) ([]byte, int, error) {
 		return nil, http.StatusRequestEntityTooLarge, errTooLarge
 	}
 	if !p.beginReading() {
-		return nil, http.StatusServiceUnavailable, errReading
+		status, err := unread(errReading)
+		return nil, status, err
 	}
 	defer p.endReading()
 	packet, err := readPacket(r.Body, r.ContentLength, p.limits.MaxBody)
-	switch {
-	case errors.Is(err, errTooLarge):
-		return nil, http.StatusRequestEntityTooLarge, err
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, http.StatusRequestTimeout, errSlowBody
-	case err != nil:
-		return nil, http.StatusBadRequest, errBody
+	if err != nil {
+		status, err := unread(err)
+		return nil, status, err
 	}
 	return packet, 0, nil
+}
+
+// unread says to the client why its body was not read.
+func unread(err error) (int, error) {
+	switch {
+	case errors.Is(err, errTooLarge):
+		return http.StatusRequestEntityTooLarge, errTooLarge
+	case errors.Is(err, errReading):
+		return http.StatusServiceUnavailable, errReading
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return http.StatusRequestTimeout, errSlowBody
+	}
+	return http.StatusBadRequest, errBody
 }
 
 // beginReading counts a body that is being read, if there is room for it.
@@ -156,7 +201,7 @@ func readPacket(body io.Reader, length int64, limit int) ([]byte, error) {
 func (p *Peer) serve(w http.ResponseWriter, r *http.Request, id *identity, packet []byte) {
 	request, err := requestID(r.Header)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
+		refuse(w, http.StatusBadRequest, err)
 		return
 	}
 	if t := ilp.PacketType(packet); request != "" && (t == ilp.TypeFulfill || t == ilp.TypeReject) {
@@ -166,7 +211,7 @@ func (p *Peer) serve(w http.ResponseWriter, r *http.Request, id *identity, packe
 	target, status, err := p.replyTarget(r.Header, request)
 	switch {
 	case err != nil:
-		refuse(w, status, err.Error())
+		refuse(w, status, err)
 	case target != nil:
 		p.serveAsync(w, r, id, packet, request, target)
 	default:
@@ -178,14 +223,15 @@ var (
 	errNotOpen    = errors.New("the account is not open")
 	errNoAnswer   = errors.New("there is no reply to this packet")
 	errUnanswered = errors.New("the packet was not answered in time")
-	tooMany       = &ilp.Reject{Code: ilp.T03ConnectorBusy, Message: "too many packets in flight."}
+	errTooMany    = errors.New("too many packets in flight")
+	tooMany       = &ilp.Reject{Code: ilp.T03ConnectorBusy, Message: errTooMany.Error() + "."}
 )
 
 // serveSync answers in the same exchange (HTTP-20).
 func (p *Peer) serveSync(w http.ResponseWriter, r *http.Request, id *identity, packet []byte) {
 	answer, status, err := p.exchange(context.WithoutCancel(r.Context()), id, packet, r.Context().Done())
 	if err != nil {
-		refuse(w, status, err.Error())
+		refuse(w, status, err)
 		return
 	}
 	defer p.waiters.put(answer)

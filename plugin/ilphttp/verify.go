@@ -14,7 +14,10 @@ const (
 	algorithmRS256 = "RS256"
 )
 
-var errNoKey = errors.New("ilphttp: no key for this token")
+var (
+	errNoKey    = errors.New("ilphttp: no key for this token")
+	errCritical = errors.New("ilphttp: the token has a header that is not known, and must be")
+)
 
 // verifier verifies the JWTs of one account.
 type verifier struct {
@@ -78,6 +81,9 @@ func (v *verifier) still(valid *validity, now time.Time) bool {
 
 // keys gives the keys that a token of this algorithm may be signed with.
 func (v *verifier) keys(t *jwt.Token, published *publishedKeys) (any, error) {
+	if _, ok := t.Header["crit"]; ok { // what has to be understood (RFC 7515), and is not
+		return nil, errCritical
+	}
 	var set jwt.VerificationKeySet
 	switch t.Method.Alg() {
 	case algorithmHS256:
