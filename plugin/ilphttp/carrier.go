@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
@@ -27,11 +26,11 @@ import (
 // reads, if there is a response, or if there was a whole request and will be
 // no response.
 type carrier struct {
-	k         *carriers
-	raw, conn net.Conn // without and with TLS, if there is any; nil before run has connected
-	inline    bool     // a write of some bytes does not block
-	reader    *bufio.Reader
-	left      int64 // bytes that may still be read of a response
+	k      *carriers
+	raw    *connection // nil before run has connected
+	conn   net.Conn    // raw, with TLS if there is any
+	reader *bufio.Reader
+	left   int64 // bytes that may still be read of a response
 
 	state  carrierState // guarded by k.mu
 	since  time.Time    // when it was used last
@@ -62,7 +61,8 @@ const (
 
 // maxInline is the longest request that is written by whoever sends the
 // packet: what was written before has arrived, since it was answered, and a
-// socket takes as much as this at once.
+// socket takes as much as this at once. If it does not, since its server answers
+// what it has not read, the connection is at its end: nobody waits.
 const maxInline = 4 << 10
 
 var (
@@ -100,7 +100,6 @@ func (c *carrier) run() {
 		c.answer(nil, s.notSent(err))
 		return
 	}
-	c.inline = isSocket(c.raw)
 	c.reader = bufio.NewReaderSize((*limitedConn)(c), directBuffer)
 	c.left = c.k.maxResponse
 	written := make(chan struct{})
@@ -111,15 +110,6 @@ func (c *carrier) run() {
 	for c.read() {
 	}
 	<-written
-}
-
-// isSocket reports whether conn has a buffer of the system's.
-func isSocket(conn net.Conn) bool {
-	if c, ok := conn.(*connection); ok {
-		conn = c.Conn
-	}
-	_, ok := conn.(syscall.Conn)
-	return ok
 }
 
 // write sends the request. A packet that certainly did not leave is sent over
@@ -145,7 +135,7 @@ func (c *carrier) write() {
 }
 
 // isQuick reports whether the request is written at once.
-func (c *carrier) isQuick() bool { return c.inline && len(c.out) <= maxInline }
+func (c *carrier) isQuick() bool { return c.raw.isBare() && len(c.out) <= maxInline }
 
 // writeOut writes the request, and reports whether the connection has taken
 // all of it.
@@ -156,7 +146,9 @@ func (c *carrier) writeOut() (bool, error) {
 		return false, err
 	}
 	if c.isQuick() {
+		c.raw.atOnce.Store(true)
 		n, err := c.conn.Write(c.out)
+		c.raw.atOnce.Store(false)
 		c.sent = n == len(c.out)
 		return c.sent, err
 	}

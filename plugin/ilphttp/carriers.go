@@ -21,7 +21,7 @@ import (
 // answer told by the goroutine that reads the connection.
 type carriers struct {
 	s           *sender
-	dial        dialFunc
+	dial        func(ctx context.Context, network, addr string) (*connection, error)
 	tls         *tls.Config // for https; nil means the zero configuration
 	dialTimeout time.Duration
 	idleTimeout time.Duration
@@ -62,7 +62,7 @@ func (k *carriers) send(ctx context.Context, p *ilp.Prepare, r plugin.Responder)
 	case c.conn == nil:
 		s.running.Add(1) // it is above zero: this packet is counted
 		go c.run()
-	case c.inline && len(c.out) <= maxInline:
+	case c.isQuick():
 		c.write()
 	default:
 		go c.write()
@@ -77,7 +77,7 @@ func (k *carriers) take(now time.Time) *carrier {
 			return nil
 		}
 		unused := now.Sub(c.since)
-		if unused < checkAfter || unused < k.idleTimeout && isAlive(c.raw) {
+		if unused < checkAfter || unused < k.idleTimeout && c.raw.isAlive() {
 			c.reused = true
 			return c
 		}
@@ -157,7 +157,7 @@ func (k *carriers) stop() {
 
 // connect makes a connection, which is given up when a packet that waits for
 // it is.
-func (k *carriers) connect(due time.Time) (raw, conn net.Conn, err error) {
+func (k *carriers) connect(due time.Time) (raw *connection, conn net.Conn, err error) {
 	ctx, cancel := context.WithDeadline(k.s.ctx, due)
 	defer cancel()
 	ctx, cancel = context.WithTimeout(ctx, k.dialTimeout)

@@ -31,9 +31,16 @@ type transport struct {
 
 func (t *transport) init(s *sender, secure bool) {
 	o := &s.options
-	dial := t.conns.dialer(o.dialer())
+	known := t.conns.dialer(o.dialer())
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := known(ctx, network, addr)
+		if err != nil {
+			return nil, err // no *connection that is nil
+		}
+		return c, nil
+	}
 	t.carriers = carriers{
-		s: s, dial: dial, tls: o.TLS, dialTimeout: o.DialTimeout, idleTimeout: o.IdleTimeout,
+		s: s, dial: known, tls: o.TLS, dialTimeout: o.DialTimeout, idleTimeout: o.IdleTimeout,
 		maxResponse: int64(maxHeaderBytes + s.limits.MaxBody + maxPassedOver),
 	}
 	t.http1 = newTransport(o, dial, s.limits.MaxInFlight, false)
@@ -103,8 +110,25 @@ type connections struct {
 
 type connection struct {
 	net.Conn
-	of *connections
+	of     *connections
+	socket *socket // nil: it is none of the system's
+	// atOnce has writes fail that would have to wait. They are made by one
+	// goroutine at a time.
+	atOnce atomic.Bool
 }
+
+func (c *connection) Write(p []byte) (int, error) {
+	if c.atOnce.Load() {
+		return c.socket.write(p)
+	}
+	return c.Conn.Write(p)
+}
+
+// isBare reports whether writes can be at once.
+func (c *connection) isBare() bool { return c.socket != nil && c.socket.isBare() }
+
+// isAlive reports whether a packet may be sent after a while without use.
+func (c *connection) isAlive() bool { return c.socket == nil || c.socket.isAlive() }
 
 func (c *connection) Close() error {
 	c.of.mu.Lock()
@@ -114,13 +138,13 @@ func (c *connection) Close() error {
 }
 
 // dialer gives dial, with connections that are known.
-func (s *connections) dialer(dial dialFunc) dialFunc {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+func (s *connections) dialer(dial dialFunc) func(ctx context.Context, network, addr string) (*connection, error) {
+	return func(ctx context.Context, network, addr string) (*connection, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
-		c := &connection{conn, s}
+		c := &connection{Conn: conn, of: s, socket: newSocket(conn)}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.closed {
