@@ -351,8 +351,11 @@ func (l *fakeLink) AdminInfo(context.Context) (any, error) {
 }
 
 func (l *fakeLink) SendAdminInfo(_ context.Context, message []byte) (any, error) {
-	if bytes.Contains(message, []byte("fail")) {
+	switch {
+	case bytes.Contains(message, []byte("fail")):
 		return nil, errors.New("it failed")
+	case bytes.Contains(message, []byte("wrong")):
+		return nil, fmt.Errorf("%w: say something else", plugin.ErrInstruction)
 	}
 	return map[string]json.RawMessage{"foo": message}, nil
 }

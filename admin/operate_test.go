@@ -165,6 +165,8 @@ func TestSettlements(t *testing.T) {
 		}
 		f.ask(fullToken, "POST", "/settlements", `{"accountId": "bare", "amount": "1"}`).wantProblem(t, 409, "its plugin cannot send money")
 		f.ask(readToken, "GET", "/accounts/bare", nil).want(t, 200, `{"info": null, "state": {"adminInfo": false}}`)
+		f.ask(fullToken, "POST", "/accounts/test.cny-ledger", `{"wrong": 1}`).wantProblem(t, 400, "the instruction is wrong: say something else")
+		f.ask(fullToken, "POST", "/accounts/test.cny-ledger", `{"fail": 1}`).wantProblem(t, 500, "it failed")
 		f.ask(fullToken, "POST", "/accounts/bare", `{}`).wantProblem(t, 501, "plugin does not support sending admin info. account=bare")
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/interledger-go/connector"
 	"github.com/interledger-go/connector/ledger"
+	"github.com/interledger-go/connector/plugin"
 )
 
 // Problem is an error of the API, as application/problem+json (RFC 9457). A
@@ -42,6 +43,7 @@ func problemOf(err error) *Problem {
 		status int
 	}{
 		{connector.ErrUnknownAccount, http.StatusNotFound},
+		{plugin.ErrInstruction, http.StatusBadRequest},
 		{connector.ErrDuplicateAccount, http.StatusConflict},
 		{connector.ErrStopped, http.StatusServiceUnavailable},
 		{ledger.ErrLimit, http.StatusConflict},

@@ -33,9 +33,9 @@ func (srv *Server) AddToken(ctx context.Context, user, token string) error {
 	d := hash(token)
 	switch {
 	case token == "":
-		return fmt.Errorf("miniaccounts: user %q: the token is empty", user)
+		return refusalf("miniaccounts: user %q: the token is empty", user)
 	case srv.options.Identity == ByToken && user != d.String():
-		return fmt.Errorf("miniaccounts: user %q: users are named by their tokens here: the token belongs to the user %s", user, d)
+		return refusalf("miniaccounts: user %q: users are named by their tokens here: the token belongs to the user %s", user, d)
 	}
 	if err := srv.tokens.add(ctx, user, d); err != nil {
 		return fmt.Errorf("miniaccounts: user %q: %w", user, err)
@@ -81,7 +81,7 @@ func (srv *Server) changeable(user string) error {
 	case srv.tokens == nil:
 		return fmt.Errorf("miniaccounts: user %q: %w", user, ErrNoStore)
 	case !validName(user):
-		return fmt.Errorf("miniaccounts: user %q: the name must be one segment of an address, of at most %d bytes", brief(user), MaxUsernameLength)
+		return refusalf("miniaccounts: user %q: the name must be one segment of an address, of at most %d bytes", brief(user), MaxUsernameLength)
 	}
 	return nil
 }

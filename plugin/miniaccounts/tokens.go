@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -206,7 +205,7 @@ func (t *tokens) add(ctx context.Context, name string, d digest) error {
 	case r.has(d):
 		return nil
 	case len(r.tokens) >= MaxTokens:
-		return fmt.Errorf("it has %d tokens, which is as many as it may: revoke one before", len(r.tokens))
+		return refusalf("it has %d tokens, which is as many as it may: revoke one before", len(r.tokens))
 	}
 	next := append(slices.Clone(r.tokens), d)
 	if err := t.write(ctx, name, next); err != nil {

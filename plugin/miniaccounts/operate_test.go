@@ -1,0 +1,119 @@
+package miniaccounts_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/interledger-go/connector/plugin"
+	"github.com/interledger-go/connector/plugin/miniaccounts"
+	"github.com/interledger-go/connector/store/memstore"
+)
+
+// instruct gives an instruction and what came of it, as JSON.
+func instruct(t *testing.T, srv *miniaccounts.Server, message string) (string, error) {
+	t.Helper()
+	answer, err := srv.SendAdminInfo(t.Context(), []byte(message))
+	if err != nil {
+		if !errors.Is(err, plugin.ErrInstruction) {
+			t.Errorf("%s: %v is not ErrInstruction", message, err)
+		}
+		if strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: the error has the token: %v", message, err)
+		}
+		return "", err
+	}
+	text, err := json.Marshal(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text), nil
+}
+
+// An operator lists users, changes a token without a gap, ends sockets, and
+// removes a user.
+func TestInstructions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := named(memstore.New())
+		o.Ledger = newLedger(t, memstore.New())
+		n := start(t, o)
+		for _, step := range []struct{ message, want string }{
+			{`{"do": "addToken", "user": "alice", "token": "secret1"}`, `{"users":[{"name":"alice","address":"test.connie.mini.alice","tokens":1,"sockets":0,"incoming":0,"outgoing":0,"balance":null}]}`},
+			{`{"do": "addToken", "user": "bob", "token": "secret"}`, `{"users":[{"name":"bob","address":"test.connie.mini.bob","tokens":1,"sockets":0,"incoming":0,"outgoing":0,"balance":null}]}`},
+			{`{"do": "users", "limit": 1}`, `{"users":[{"name":"alice","address":"test.connie.mini.alice","tokens":1,"sockets":0,"incoming":0,"outgoing":0,"balance":null}],"next":"alice"}`},
+			{`{"do": "users", "after": "bob"}`, `{"users":[]}`},
+		} {
+			if got, err := instruct(t, n.Server, step.message); err != nil || got != step.want {
+				t.Fatalf("%s: %s, %v; want %s", step.message, got, err, step.want)
+			}
+		}
+		old := n.user(t, "alice", "secret1")
+		if got, err := instruct(t, n.Server, `{"do": "addToken", "user": "alice", "token": "secret2"}`); err != nil || !strings.Contains(got, `"tokens":2,"sockets":1,"incoming":0,"outgoing":0,"balance":"0"`) {
+			t.Errorf("with a second token: %s, %v", got, err)
+		}
+		fresh := n.user(t, "alice", "secret2")
+		if info, err := n.AdminInfo(t.Context()); err != nil || info != (miniaccounts.Info{Users: 2, Connected: 1, Sockets: 2}) {
+			t.Errorf("at a glance: %+v, %v", info, err)
+		}
+		if _, err := instruct(t, n.Server, `{"do": "revokeToken", "user": "alice", "token": "secret1"}`); err != nil {
+			t.Error(err)
+		}
+		if _, err := old.TryRead(); err == nil || !alive(fresh) {
+			t.Errorf("after the revocation: %v on the old socket", err)
+		}
+		if _, err := instruct(t, n.Server, `{"do": "disconnect", "user": "alice"}`); err != nil {
+			t.Error(err)
+		}
+		if _, err := fresh.TryRead(); err == nil {
+			t.Error("the socket goes on")
+		}
+		if got, err := instruct(t, n.Server, `{"do": "removeUser", "user": "alice"}`); err != nil || !strings.Contains(got, `"tokens":0`) {
+			t.Errorf("without tokens: %s, %v", got, err)
+		}
+		if _, answer := n.login(t, "alice", "secret2"); answer.RequestID != 1 || len(answer.Error.Code) == 0 {
+			t.Errorf("the user is let in: %+v", answer)
+		}
+	})
+}
+
+// What makes no sense changes nothing, and says what would.
+func TestInstructionsThatAreWrong(t *testing.T) {
+	srv := newServer(t, named(memstore.New()))
+	full := func() {
+		for i := range miniaccounts.MaxTokens {
+			if _, err := instruct(t, srv, fmt.Sprintf(`{"do": "addToken", "user": "full", "token": "secret%d"}`, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	full()
+	for message, want := range map[string]string{
+		`{}`:                                                                 `do is ""`,
+		`{"do": "pay"}`:                                                      "it must be",
+		`{"do": "users", "user": "alice"}`:                                   "user is not needed",
+		`{"do": "users", "limit": 1001}`:                                     "from 1 to 1000",
+		`{"do": "users", "limit": -1}`:                                       "from 1 to 1000",
+		`{"do": "users", "token": "secret"}`:                                 "token is not needed",
+		`{"do": "addToken", "user": "alice"}`:                                "token is needed",
+		`{"do": "addToken", "token": "secret"}`:                              "user is needed",
+		`{"do": "addToken", "user": "a.b", "token": "secret"}`:               "one segment",
+		`{"do": "addToken", "user": "full", "token": "secret"}`:              "revoke one before",
+		`{"do": "addToken", "user": "alice", "token": "secret", "limit": 1}`: "after and limit",
+		`{"do": "removeUser", "user": "nobody"}`:                             "unknown user",
+		`{"do": "disconnect", "user": "nobody"}`:                             "unknown user",
+		`{"do": "users"} {}`:                                                 "behind the object",
+		`{"do": "users", "more": 1}`:                                         "more",
+		`{"do": 1}`:                                                          "string",
+	} {
+		if got, err := instruct(t, srv, message); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %s, %v; want %q", message, got, err, want)
+		}
+	}
+	alone := newServer(t, miniaccounts.Options{})
+	if _, err := instruct(t, alone, `{"do": "addToken", "user": "alice", "token": "secret"}`); !errors.Is(err, miniaccounts.ErrNoStore) {
+		t.Errorf("without a store: %v", err)
+	}
+}
