@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/interledger-go/connector/plugin/ilphttp"
+	"github.com/interledger-go/connector/internal/clientcert"
 	"github.com/interledger-go/connector/tlsfile"
 )
 
@@ -34,9 +34,47 @@ type clientCertificates struct {
 	ClientKeys []string `json:"clientKeys"`
 	// ClientSubjects are distinguished names, such as CN=alice,O=Peers.
 	ClientSubjects []string `json:"clientSubjects"`
+	// ClientNames are DNS names and URIs, such as peer.alice.example.
+	ClientNames []string `json:"clientNames"`
 }
 
-func (c *clientCertificates) some() bool { return len(c.ClientKeys)+len(c.ClientSubjects) > 0 }
+// known is what an account is known by. They have been checked.
+func (c *clientCertificates) known() *clientcert.Known {
+	return &clientcert.Known{Keys: c.keys(), Subjects: c.ClientSubjects, Names: c.ClientNames}
+}
+
+func (c *clientCertificates) some() bool { return c.known().Some() }
+
+// linkCertificates are those of the counterparty of a link.
+type linkCertificates struct {
+	clientCertificates
+	// RequireCertificate asks for a certificate besides the token; false: either
+	// is enough. Where it is not set, and there are both, both are asked for:
+	// that is what whoever has configured a certificate expects.
+	RequireCertificate *bool `json:"requireCertificate"`
+}
+
+// required reports whether the counterparty needs a certificate.
+func (c *linkCertificates) required() bool {
+	return c.some() && (c.RequireCertificate == nil || *c.RequireCertificate)
+}
+
+// notes say what an operator may not have meant. token is whether the account
+// has one.
+func (c *linkCertificates) notes(token bool) []string {
+	if c.some() && token && !c.required() {
+		return []string{"requireCertificate is false: whoever has the token needs no client certificate"}
+	}
+	return nil
+}
+
+// check is that of the certificates, and of what is said of them.
+func (c *linkCertificates) check(fault func(option, format string, args ...any), tls *Certificate) {
+	c.clientCertificates.check(fault, tls)
+	if !c.some() && c.RequireCertificate != nil && *c.RequireCertificate {
+		fault("requireCertificate", "is there without clientKeys, clientSubjects or clientNames: say which certificates are right")
+	}
+}
 
 // check reports what is wrong with the certificates of a listener with this
 // TLS, by the names of its options.
@@ -46,10 +84,11 @@ func (c *clientCertificates) check(fault func(option, format string, args ...any
 			fault("clientKeys", "holds %.80q: it must be the SHA-256 hash of a public key, in 64 hexadecimal digits", key)
 		}
 	}
-	for _, subject := range c.ClientSubjects {
-		if subject == "" {
-			fault("clientSubjects", "holds nothing: any certificate without a subject would do")
-		}
+	if err := (&clientcert.Known{Subjects: c.ClientSubjects}).Check(); err != nil {
+		fault("clientSubjects", "is wrong: %v", err)
+	}
+	if err := (&clientcert.Known{Names: c.ClientNames}).Check(); err != nil {
+		fault("clientNames", "is wrong: %v", err)
 	}
 	if c.some() && (tls == nil || tls.Authorities == "") {
 		fault("tls", "is without authorities: clients are asked for certificates only where they are given")
@@ -57,8 +96,8 @@ func (c *clientCertificates) check(fault func(option, format string, args ...any
 }
 
 // keys gives the keys, which have been checked.
-func (c *clientCertificates) keys() []ilphttp.Fingerprint {
-	var keys []ilphttp.Fingerprint
+func (c *clientCertificates) keys() []clientcert.Fingerprint {
+	var keys []clientcert.Fingerprint
 	for _, text := range c.ClientKeys {
 		key, _ := keyHash(text)
 		keys = append(keys, key)
@@ -69,22 +108,23 @@ func (c *clientCertificates) keys() []ilphttp.Fingerprint {
 // verify says why a certificate, which the listener has verified, is none of
 // these. A connection may outlive its certificate.
 func (c *clientCertificates) verify(shown *x509.Certificate) error {
-	if now := time.Now(); now.Before(shown.NotBefore) || now.After(shown.NotAfter) {
+	s := clientcert.OfVerified(shown)
+	switch {
+	case !s.Valid(time.Now()):
 		return errors.New("the client certificate is not valid now")
+	case !s.Has(c.known().Marks()):
+		return errors.New("the client certificate is another's")
 	}
-	if slices.Contains(c.keys(), ilphttp.KeyFingerprint(shown)) || slices.Contains(c.ClientSubjects, shown.Subject.String()) {
-		return nil
-	}
-	return errors.New("the client certificate is another's")
+	return nil
 }
 
 // keyHash reads a hash, with colons between the bytes or without.
-func keyHash(text string) (f ilphttp.Fingerprint, ok bool) {
+func keyHash(text string) (f clientcert.Fingerprint, ok bool) {
 	b, err := hex.DecodeString(strings.ReplaceAll(text, ":", ""))
 	return f, err == nil && copy(f[:], b) == len(f) && len(b) == len(f)
 }
 
 // claims adds what the certificates claim of a listener.
 func (c *clientCertificates) claims() []string {
-	return append(append([]string(nil), c.ClientKeys...), c.ClientSubjects...)
+	return slices.Concat(c.ClientKeys, c.ClientSubjects, c.ClientNames)
 }

@@ -40,11 +40,13 @@ type EngineListener struct {
 	Token Secret `json:"token,omitempty"`
 	// TLS is the certificate it is served with.
 	TLS *Certificate `json:"tls,omitempty"`
-	// ClientKeys and ClientSubjects are the certificates of which the engine
-	// shows one, besides the token if there is one: SHA-256 hashes of public
-	// keys, in hexadecimal, and distinguished names. TLS needs authorities.
+	// ClientKeys, ClientSubjects and ClientNames are the certificates of which
+	// the engine shows one, besides the token if there is one: SHA-256 hashes of
+	// public keys, in hexadecimal, distinguished names, and DNS names and URIs.
+	// TLS needs authorities.
 	ClientKeys     []string `json:"clientKeys,omitempty"`
 	ClientSubjects []string `json:"clientSubjects,omitempty"`
+	ClientNames    []string `json:"clientNames,omitempty"`
 }
 
 // options are those of the settlement.Engine, but for what the files hold.
@@ -61,7 +63,7 @@ func (e *SettlementEngine) options() settlement.Options {
 }
 
 func (l *EngineListener) certificates() *clientCertificates {
-	return &clientCertificates{ClientKeys: l.ClientKeys, ClientSubjects: l.ClientSubjects}
+	return &clientCertificates{ClientKeys: l.ClientKeys, ClientSubjects: l.ClientSubjects, ClientNames: l.ClientNames}
 }
 
 // claim tells apart engines, and listeners for the same one.

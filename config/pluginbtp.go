@@ -48,7 +48,7 @@ type btpListener struct {
 	Username string       `json:"username"`
 	TLS      *Certificate `json:"tls"`
 	Sockets  string       `json:"sockets"`
-	clientCertificates
+	linkCertificates
 }
 
 // listenerSpot is what of the options of the ws module has a meaning here.
@@ -153,7 +153,7 @@ func (v *btpOptions) listener(o *DriverOptions) Made[plugin.Plugin] {
 		o.Fault("listener.sockets", "is %q: it must be replace, newest or round-robin", l.Sockets)
 	}
 	if l.Secret == "" && !l.some() {
-		o.Fault("listener.secret", "is missing: anybody could connect; set a token of 32 random characters, or clientKeys")
+		o.Fault("listener.secret", "is missing: anybody could connect; set a token of 32 random characters, or clientKeys, clientSubjects or clientNames")
 	}
 	l.check(o.faultsOf("listener"), l.TLS)
 	if !ok || !known || o.Faulty() {
@@ -161,7 +161,7 @@ func (v *btpOptions) listener(o *DriverOptions) Made[plugin.Plugin] {
 	}
 	place.Option, place.TLS, place.Kind = "listener", l.TLS, "BTP, sockets "+sockets
 	place.Claim = claim(append(l.claims(), l.Username, string(l.Secret))...)
-	made := Made[plugin.Plugin]{Summary: "BTP, listens on " + place.String(), Listen: []Listen{place}}
+	made := Made[plugin.Plugin]{Summary: "BTP, listens on " + place.String(), Listen: []Listen{place}, Notes: l.notes(l.Secret != "")}
 	made.Build = func(_ context.Context, p *Parts) (plugin.Plugin, error) {
 		handler, leave, err := p.Listen(place, func() http.Handler {
 			return btp.NewServer(btp.ServerOptions{Sockets: policy, Logger: p.Logger})
@@ -171,6 +171,7 @@ func (v *btpOptions) listener(o *DriverOptions) Made[plugin.Plugin] {
 		}
 		peer, err := handler.(*btp.Server).Account(btp.Credentials{
 			Username: l.Username, Token: string(l.Secret), ClientKeys: l.keys(), ClientSubjects: l.ClientSubjects,
+			ClientNames: l.ClientNames, RequireCertificate: l.required(),
 		})
 		if err != nil {
 			leave()

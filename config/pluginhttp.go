@@ -56,13 +56,14 @@ type httpIncoming struct {
 	Path  string                 `json:"path"`
 	TLS   *Certificate           `json:"tls"`
 	Users map[string]httpSecrets `json:"users"`
-	clientCertificates
+	linkCertificates
 }
 
 // credentials gives what requests of the account are known by.
 func (in *httpIncoming) credentials() ilphttp.Credentials {
 	c := in.httpSecrets.credentials()
-	c.ClientKeys, c.ClientSubjects = in.keys(), in.ClientSubjects
+	c.ClientKeys, c.ClientSubjects, c.ClientNames = in.keys(), in.ClientSubjects, in.ClientNames
+	c.RequireCertificate = in.required()
 	return c
 }
 
@@ -197,6 +198,7 @@ func (v *httpOptions) listening(o *DriverOptions, outgoing ilphttp.ClientOptions
 	} else {
 		made.Notes = append(made.Notes, "without outgoing, no packet can be sent to the counterparty")
 	}
+	made.Notes = append(made.Notes, in.notes(in.StaticToken != "" || in.jwt() != "")...)
 	if host, _, _ := net.SplitHostPort(place.Address); in.TLS == nil && !onThisMachine(host) {
 		made.Notes = append(made.Notes, "incoming is without TLS: serve it behind a proxy that has it")
 	}

@@ -121,10 +121,21 @@ func TestFilesAreReadAgain(t *testing.T) {
 func TestAuthoritiesAreReadAgain(t *testing.T) {
 	a, other := testcert.NewAuthority(t), testcert.NewAuthority(t)
 	bob, alice, eve := newDirectory(t, a, "bob"), newDirectory(t, a, "alice"), newDirectory(t, other, "eve")
-	server := startServer(t, load(t, bob.options()).Server(&tls.Config{NextProtos: []string{"http/1.1"}}))
+	resumed := 0
+	count := func(s tls.ConnectionState) error { // one connection after the other
+		if s.DidResume {
+			resumed++
+		}
+		return nil
+	}
+	server := startServer(t, load(t, bob.options()).Server(&tls.Config{NextProtos: []string{"http/1.1"}, VerifyConnection: count}))
 	eve.trust(t, a) // she trusts bob
 	good, bad := load(t, alice.options()).Client(&tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(10)}), load(t, eve.options()).Client(nil)
 	wantNames(t, server, good, "bob", "alice")
+	wantNames(t, server, good, "bob", "alice")
+	if resumed != 1 {
+		t.Errorf("%d sessions were resumed, want 1: this tests nothing", resumed)
+	}
 	if _, _, err := ask(t, server, bad); err == nil {
 		t.Error("a client of another authority was let in")
 	}

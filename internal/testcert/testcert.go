@@ -77,6 +77,20 @@ func Pool(all ...tls.Certificate) *x509.CertPool {
 	return pool
 }
 
+// ReadPool trusts the certificates of a PEM file.
+func ReadPool(t testing.TB, file string) *x509.CertPool {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		t.Fatalf("%s has no certificate", file)
+	}
+	return pool
+}
+
 // NewKey makes a private key.
 func NewKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()

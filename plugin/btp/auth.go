@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -14,9 +15,10 @@ import (
 )
 
 // Credentials are how a client of a Server shows which account it is: by a
-// token, or by the certificate of its TLS connection, or by either where there
-// are both. A client with a certificate sends an empty token; one that sends a
-// token is known by that alone, and refused if it is wrong.
+// token, or by the certificate of its TLS connection. Where there are both,
+// either is enough, unless RequireCertificate asks for both. A client with a
+// certificate alone sends an empty token; one that sends a token is refused if
+// that is wrong.
 type Credentials struct {
 	// Username of the client. If it is empty, the account is that of whoever
 	// has its token or certificate, with any user name that is no other
@@ -35,6 +37,20 @@ type Credentials struct {
 	// in a certificate that the TLS configuration of the http.Server has
 	// verified.
 	ClientSubjects []string
+	// ClientNames are DNS names and URIs of client certificates (their subject
+	// alternative names) that are right, such as peer.alice.example and
+	// spiffe://bank.example/alice. They count as ClientSubjects do, and none is
+	// a pattern. A certificate with names of several accounts is that of none,
+	// unless the client says which one is meant by its user name.
+	ClientNames []string
+	// RequireCertificate asks for one of the certificates, and for the token as
+	// well if there is one.
+	RequireCertificate bool
+}
+
+// certificates are those that an account is known by.
+func (c *Credentials) certificates() clientcert.Known {
+	return clientcert.Known{Keys: c.ClientKeys, Subjects: c.ClientSubjects, Names: c.ClientNames}
 }
 
 // Fingerprint is a SHA-256 hash. It is the same type as ilphttp's.
@@ -46,11 +62,15 @@ type Fingerprint = clientcert.Fingerprint
 func KeyFingerprint(c *x509.Certificate) Fingerprint { return clientcert.KeyOf(c) }
 
 func (c *Credentials) check() error {
-	if c.Token == "" && len(c.ClientKeys)+len(c.ClientSubjects) == 0 {
+	known := c.certificates()
+	switch {
+	case c.RequireCertificate && !known.Some():
+		return errors.New("btp: a certificate is required and none is known: give client keys, subjects or names")
+	case c.Token == "" && !known.Some():
 		return errors.New("btp: an account needs a token or a client certificate: anybody could connect without one")
 	}
-	if slices.Contains(c.ClientSubjects, "") {
-		return errors.New("btp: a client subject is empty: any certificate without a subject would do")
+	if err := known.Check(); err != nil {
+		return fmt.Errorf("btp: %w", err)
 	}
 	return nil
 }
@@ -65,7 +85,7 @@ type registry struct {
 	mu            sync.RWMutex
 	byUsername    map[digest]*Peer
 	byToken       map[digest][]*Peer
-	byCertificate map[digest]*Peer // by the hashes of keys, and of subjects
+	byCertificate map[digest]*Peer // by the marks of certificates
 }
 
 type digest = [sha256.Size]byte
@@ -122,29 +142,40 @@ func (r *registry) remove(p *Peer) {
 
 // find gives the account of what a client has shown, or nil.
 func (r *registry) find(s btplink.Shown, now time.Time) *Peer {
+	certificate := clientcert.Of(s.TLS)
+	valid := certificate.Valid(now)
 	if len(s.Token) > 0 {
-		return r.withToken(s.Username, s.Token)
-	}
-	certificate, ok := clientcert.Of(s.TLS, now)
-	if !ok {
-		return nil
-	}
-	return r.withCertificate(s.Username, certificate)
-}
-
-// withCertificate gives the account of a certificate, unless the client says
-// that it is another.
-func (r *registry) withCertificate(username []byte, shown clientcert.Shown) *Peer {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	p := r.byCertificate[shown.Key]
-	if p == nil && shown.Verified {
-		p = r.byCertificate[shown.Subject]
-	}
-	if p == nil || len(username) == 0 {
+		p := r.withToken(s.Username, s.Token)
+		if p == nil || p.certified && !(valid && certificate.Has(p.certificates)) {
+			return nil
+		}
 		return p
 	}
-	if named := r.byUsername[sha256.Sum256(username)]; named != p && (named != nil || p.named) {
+	if !valid {
+		return nil
+	}
+	p := r.withCertificate(s.Username, certificate)
+	if p == nil || p.certified && p.hasToken {
+		return nil
+	}
+	return p
+}
+
+// withCertificate gives the account of a certificate: the one that the client
+// says it is or, if it names none that there is, one without a user name.
+func (r *registry) withCertificate(username []byte, shown *clientcert.Shown) *Peer {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if len(username) > 0 {
+		if named := r.byUsername[sha256.Sum256(username)]; named != nil {
+			if shown.Has(named.certificates) {
+				return named
+			}
+			return nil
+		}
+	}
+	p, ok := clientcert.Find(shown, r.byCertificate)
+	if !ok || p.named && len(username) > 0 {
 		return nil
 	}
 	return p

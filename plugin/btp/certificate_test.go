@@ -31,7 +31,14 @@ func TestClientCertificates(t *testing.T) {
 		{Username: "carol", Token: "c-token", ClientSubjects: []string{"CN=carol"}},
 		{Username: "bob", Token: "b-token"},
 		{ClientSubjects: []string{"CN=unnamed"}},
+		{Username: "dave", ClientNames: []string{"peer.dave.example"}},
+		{Username: "erin", Token: "e-token", ClientNames: []string{"spiffe://bank.example/erin"}, RequireCertificate: true},
 	}
+	dave := []string{"Peer.Dave.example"}
+	certificates["dave"] = ours.Issue(t, testcert.Subject{CommonName: "x", Names: dave})
+	certificates["dave of theirs"] = theirs.Issue(t, testcert.Subject{CommonName: "x", Names: dave})
+	certificates["erin"] = ours.Issue(t, testcert.Subject{CommonName: "x", Names: []string{"spiffe://bank.example/erin"}})
+	certificates["dave and erin"] = ours.Issue(t, testcert.Subject{CommonName: "x", Names: append(dave, "spiffe://bank.example/erin")})
 	certificates["unnamed"] = ours.Issue(t, testcert.Named("unnamed"))
 	for _, test := range []struct {
 		name            string
@@ -54,6 +61,17 @@ func TestClientCertificates(t *testing.T) {
 		{"a name in capitals", tls.VerifyClientCertIfGiven, "carol, not for her", "carol", "", -1},
 		{"a token instead", tls.RequestClientCert, "", "carol", "c-token", 1},
 		{"an account without a user name", tls.VerifyClientCertIfGiven, "unnamed", "whoever", "", 3},
+		{"a DNS name", tls.VerifyClientCertIfGiven, "dave", "dave", "", 4},
+		{"a DNS name, and no user name", tls.VerifyClientCertIfGiven, "dave", "", "", 4},
+		{"a DNS name that was not verified", tls.RequestClientCert, "dave of theirs", "dave", "", -1},
+		{"a DNS name, as somebody else", tls.VerifyClientCertIfGiven, "dave", "erin", "", -1},
+		{"names of two, as one of them", tls.VerifyClientCertIfGiven, "dave and erin", "dave", "", 4},
+		{"names of two", tls.VerifyClientCertIfGiven, "dave and erin", "", "", -1},
+		{"a URI and the token", tls.VerifyClientCertIfGiven, "erin", "erin", "e-token", 5},
+		{"the token alone, where both are asked for", tls.VerifyClientCertIfGiven, "", "erin", "e-token", -1},
+		{"the token and another certificate", tls.VerifyClientCertIfGiven, "dave", "erin", "e-token", -1},
+		{"the certificate alone, where both are asked for", tls.VerifyClientCertIfGiven, "erin", "erin", "", -1},
+		{"the certificate and a wrong token", tls.VerifyClientCertIfGiven, "erin", "erin", "x", -1},
 		{"a stranger", tls.VerifyClientCertIfGiven, "mallory", "alice", "", -1},
 		{"a stranger without a name", tls.VerifyClientCertIfGiven, "mallory", "", "", -1},
 		{"nothing", tls.RequestClientCert, "", "alice", "", -1},
@@ -112,6 +130,8 @@ func TestCertificatesOfAccounts(t *testing.T) {
 		"this user name":              {Username: "alice", Token: "t"},
 		"a token or a client":         {Username: "bob"},
 		"subject is empty":            {ClientSubjects: []string{""}},
+		"is no DNS name":              {ClientNames: []string{"*.example"}},
+		"is required and none":        {Username: "bob", Token: "t", RequireCertificate: true},
 	} {
 		if _, err := n.Account(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", c, err, want)

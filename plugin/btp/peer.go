@@ -15,7 +15,8 @@ type Peer struct {
 	server          *Server
 	named, hasToken bool // has a user name, a token
 	username, token digest
-	certificates    []digest      // of keys, and of subjects
+	certificates    []digest      // their marks
+	certified       bool          // one of these is needed
 	group           btplink.Group // its sockets
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/internal/btplink"
-	"github.com/interledger-go/connector/internal/clientcert"
 )
 
 // Defaults of [ServerOptions].
@@ -97,18 +96,15 @@ func (srv *Server) Account(c Credentials) (*Peer, error) {
 	if srv.acceptor.Closed() {
 		return nil, errServerClosed
 	}
+	known := c.certificates()
 	p := &Peer{
-		server:   srv,
-		named:    c.Username != "",
-		username: sha256.Sum256([]byte(c.Username)),
-		hasToken: c.Token != "",
-		token:    sha256.Sum256([]byte(c.Token)),
-	}
-	for _, key := range c.ClientKeys {
-		p.certificates = append(p.certificates, key)
-	}
-	for _, subject := range c.ClientSubjects {
-		p.certificates = append(p.certificates, clientcert.SubjectOf(subject))
+		server:       srv,
+		named:        c.Username != "",
+		username:     sha256.Sum256([]byte(c.Username)),
+		hasToken:     c.Token != "",
+		token:        sha256.Sum256([]byte(c.Token)),
+		certificates: known.Marks(),
+		certified:    c.RequireCertificate,
 	}
 	p.group.Init(cmp.Or(c.Username, "(no user name)"), srv.limits, srv.log, btplink.Policy(srv.options.Sockets), srv.options.MaxSockets)
 	if err := srv.accounts.add(p); err != nil {

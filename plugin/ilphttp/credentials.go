@@ -10,10 +10,11 @@ import (
 	"github.com/interledger-go/connector/internal/clientcert"
 )
 
-// Credentials are how the requests of an account are known. At least one of
-// Tokens, JWT, ClientKeys and ClientSubjects is needed, and any one of them
-// is enough for a request, so that what a counterparty shows can be changed
-// without a moment at which it is refused.
+// Credentials are how the requests of an account are known: by a token or a
+// JWT, or by the client certificate of their connection. At least one is
+// needed, and any one of all is enough for a request, so that what a
+// counterparty shows can be changed without a moment at which it is refused;
+// RequireCertificate asks for both.
 type Credentials struct {
 	// Name is what requests for the account say by ServerOptions.AccountName;
 	// with the default, the last but one segment of /accounts/{account}/ilp.
@@ -38,6 +39,20 @@ type Credentials struct {
 	// in a certificate that the TLS configuration of the http.Server has
 	// verified.
 	ClientSubjects []string
+	// ClientNames are DNS names and URIs of client certificates (their subject
+	// alternative names) that are valid, such as peer.alice.example and
+	// spiffe://bank.example/alice. They count as ClientSubjects do, and none is
+	// a pattern. A certificate with names of several accounts is that of none,
+	// unless the request says which one is meant.
+	ClientNames []string
+	// RequireCertificate asks of each request for one of the certificates, and
+	// for a token or a JWT as well if the account has any.
+	RequireCertificate bool
+}
+
+// certificates are those that an account is known by.
+func (c *Credentials) certificates() clientcert.Known {
+	return clientcert.Known{Keys: c.ClientKeys, Subjects: c.ClientSubjects, Names: c.ClientNames}
 }
 
 // JWT says which JSON Web Tokens an account shows: signed with HS256 by one
@@ -86,17 +101,19 @@ type Fingerprint = clientcert.Fingerprint
 func KeyFingerprint(c *x509.Certificate) Fingerprint { return clientcert.KeyOf(c) }
 
 func (c *Credentials) check() error {
-	if len(c.Tokens)+len(c.ClientKeys)+len(c.ClientSubjects) == 0 && c.JWT == nil {
+	known := c.certificates()
+	switch {
+	case c.RequireCertificate && !known.Some():
+		return errors.New("ilphttp: a certificate is required and none is known: give client keys, subjects or names")
+	case len(c.Tokens) == 0 && !known.Some() && c.JWT == nil:
 		return errors.New("ilphttp: an account needs credentials: anybody could send in its name without")
+	}
+	if err := known.Check(); err != nil {
+		return fmt.Errorf("ilphttp: %w", err)
 	}
 	for _, token := range c.Tokens {
 		if token == "" || len(token) > maxToken {
 			return fmt.Errorf("ilphttp: a token has %d bytes, want 1 to %d", len(token), maxToken)
-		}
-	}
-	for _, subject := range c.ClientSubjects {
-		if subject == "" {
-			return errors.New("ilphttp: a client subject is empty: any certificate without a subject would do")
 		}
 	}
 	if c.JWT == nil {

@@ -26,8 +26,7 @@ const directBuffer = 4 << 10
 type directConn struct {
 	l    *Listener
 	raw  net.Conn
-	conn net.Conn             // with TLS, if there is any
-	tls  *tls.ConnectionState // nil without
+	conn net.Conn // with TLS, if there is any
 	// idleSince is when it began to wait for a request, in seconds since 1970;
 	// 0 while there is one.
 	idleSince atomic.Int64
@@ -40,6 +39,7 @@ type directConn struct {
 	date        []byte // as of second
 	second      int64
 	path, token string // of the last request, so that the same again takes no memory
+	certificate certificate
 }
 
 func newDirectConn(l *Listener, conn net.Conn) *directConn {
@@ -117,7 +117,7 @@ func (c *directConn) handshake() bool {
 		return false
 	}
 	state := secure.ConnectionState()
-	if c.tls = &state; state.NegotiatedProtocol == "h2" {
+	if c.certificate.state = &state; state.NegotiatedProtocol == "h2" {
 		c.handOver(secure)
 		return false
 	}
@@ -193,12 +193,12 @@ func (c *directConn) identify(h *head) *identity {
 		return nil
 	}
 	if len(h.authorization) == 0 {
-		return srv.registry.byCertificate(c.tls, account)
+		return srv.registry.byCertificate(&c.certificate, account)
 	}
 	if string(h.authorization) != c.token {
 		c.token = string(h.authorization)
 	}
-	return srv.registry.byAuthorization(c.token, account)
+	return srv.registry.byAuthorization(c.token, account, &c.certificate)
 }
 
 // exchange takes the packet of a request and answers it. It reports whether

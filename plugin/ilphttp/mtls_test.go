@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,5 +104,137 @@ func TestHTTPVersions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An account may be known by a name in the certificate, and may need the
+// certificate and the token both; directly as by net/http, of either version.
+func TestCertificateAndToken(t *testing.T) {
+	authority := testcert.NewAuthority(t)
+	certificates := map[string]tls.Certificate{
+		"dave":     authority.Issue(t, testcert.Subject{CommonName: "x", Names: []string{"peer.dave.example"}}),
+		"erin":     authority.Issue(t, testcert.Subject{CommonName: "x", Names: []string{"spiffe://bank.example/erin"}}),
+		"both":     authority.Issue(t, testcert.Subject{CommonName: "x", Names: []string{"peer.dave.example", "peer.grace.example"}}),
+		"expired":  authority.Issue(t, testcert.Subject{CommonName: "x", Names: []string{"spiffe://bank.example/erin"}, Until: time.Now().Add(-time.Minute)}),
+		"grace":    authority.Issue(t, testcert.Subject{CommonName: "x", Names: []string{"peer.grace.example"}}),
+		"stranger": testcert.SelfSigned(t, testcert.Subject{CommonName: "x", Names: []string{"spiffe://bank.example/erin", "peer.dave.example"}}),
+	}
+	accounts := map[string]ilphttp.Credentials{
+		"dave":  {ClientNames: []string{"Peer.Dave.example"}},
+		"erin":  {ClientNames: []string{"spiffe://bank.example/erin"}, Tokens: []string{"e-token"}, RequireCertificate: true},
+		"frank": {ClientNames: []string{"peer.frank.example"}, JWT: &ilphttp.JWT{Secrets: [][]byte{jwtSecret}, Subject: "frank"}, RequireCertificate: true},
+		"grace": {ClientNames: []string{"peer.grace.example"}, RequireCertificate: true},
+	}
+	for _, test := range []struct {
+		shown, token string
+		want         string // the account; empty: none
+	}{
+		{"dave", "", "dave"},
+		{"dave", "e-token", ""},
+		{"erin", "e-token", "erin"},
+		{"erin", "", ""},
+		{"erin", "wrong", ""},
+		{"", "e-token", ""},
+		{"expired", "e-token", ""},
+		{"stranger", "e-token", ""},
+		{"stranger", "", ""},
+		{"grace", "", "grace"},
+		{"both", "", ""},
+		{"both", "e-token", ""},
+		{"erin", "frank", ""},
+	} {
+		for way, http1 := range map[string]bool{"/ilp": true, "/ilp?x": true, "/ilp#2": false} {
+			t.Run(test.shown+" with "+test.token+" at "+way, func(t *testing.T) {
+				inner := listenTCP(t)
+				d := serveDirect(t, inner, newCounter(), func(web *http.Server) {
+					web.TLSConfig = &tls.Config{
+						Certificates: []tls.Certificate{authority.Issue(t, testcert.Named("bob"))},
+						ClientAuth:   tls.VerifyClientCertIfGiven, ClientCAs: authority.Pool,
+					}
+					if test.shown == "stranger" || test.shown == "expired" { // as a host might that knows accounts by keys
+						web.TLSConfig.ClientAuth = tls.RequestClientCert
+					}
+				})
+				defer d.stop(t)
+				taken := make(map[string]*counter)
+				for name, c := range accounts {
+					taken[name] = newCounter()
+					account(t, d.srv, ilphttp.AccountOptions{Incoming: c}, taken[name])
+				}
+				o := ilphttp.ClientOptions{
+					URL: "https://" + inner.Addr().String() + way, Token: test.token, HTTP1: http1,
+					TLS: &tls.Config{RootCAs: authority.Pool},
+				}
+				if shown, ok := certificates[test.shown]; ok {
+					o.TLS.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil }
+				}
+				if test.token == "frank" {
+					o.Token, o.JWT = "", &ilphttp.SignedJWT{Secret: jwtSecret, Subject: "frank"}
+				}
+				c := client(t, o)
+				defer c.Close()
+				a := <-send(c, newPrepare())
+				if a.fulfilled() != (test.want != "") || test.want == "" && a.code() != ilp.F02Unreachable {
+					t.Errorf("the answer is %v, %v; want that of %q", a.reply, a.err, test.want)
+				}
+				for name, h := range taken {
+					if n := h.prepares.Load(); (n == 1) != (name == test.want) {
+						t.Errorf("%s had %d packets; it is the packet of %q", name, n, test.want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A certificate that is right no more lets nobody in: neither over a
+// connection, nor in a session, of when it was.
+func TestCertificateOfBefore(t *testing.T) {
+	authority := testcert.NewAuthority(t)
+	alice, bob := authority.Issue(t, testcert.Named("alice")), authority.Issue(t, testcert.Named("bob"))
+	var resumed atomic.Int64
+	inner := listenTCP(t)
+	d := serveDirect(t, inner, newCounter(), func(web *http.Server) {
+		web.TLSConfig = &tls.Config{
+			Certificates: []tls.Certificate{bob}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: authority.Pool,
+			VerifyConnection: func(s tls.ConnectionState) error {
+				if s.DidResume {
+					resumed.Add(1)
+				}
+				return nil
+			},
+		}
+	})
+	defer d.stop(t)
+	right := ilphttp.Credentials{ClientSubjects: []string{"CN=alice"}}
+	p := account(t, d.srv, ilphttp.AccountOptions{Incoming: right}, fulfiller)
+	o := ilphttp.ClientOptions{
+		URL: "https://" + inner.Addr().String() + "/ilp", HTTP1: true,
+		TLS: &tls.Config{RootCAs: authority.Pool, Certificates: []tls.Certificate{alice}, ClientSessionCache: tls.NewLRUClientSessionCache(10)},
+	}
+	for _, test := range []struct {
+		credentials ilphttp.Credentials // from the second packet of a connection on
+		first, then bool
+	}{
+		{right, true, true},
+		{ilphttp.Credentials{ClientSubjects: []string{"CN=alice again"}}, true, false},
+		{ilphttp.Credentials{ClientKeys: []ilphttp.Fingerprint{ilphttp.KeyFingerprint(bob.Leaf)}}, false, false},
+		{right, false, true},
+		{right, true, true},
+	} {
+		c := client(t, o)
+		if a := <-send(c, newPrepare()); a.fulfilled() != test.first {
+			t.Errorf("in a session of before: the answer is %v, %v; let in should be %t", a.reply, a.err, test.first)
+		}
+		if err := p.SetCredentials(test.credentials); err != nil {
+			t.Fatal(err)
+		}
+		if a := <-send(c, newPrepare()); a.fulfilled() != test.then {
+			t.Errorf("over a connection of before: the answer is %v, %v; let in should be %t", a.reply, a.err, test.then)
+		}
+		c.Close()
+	}
+	if n := resumed.Load(); n != 4 {
+		t.Errorf("%d sessions were resumed, want 4: this tests nothing", n)
 	}
 }

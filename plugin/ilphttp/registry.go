@@ -28,12 +28,12 @@ type identity struct {
 	peer *Peer
 	user string // the segment of its address; empty for the account itself
 
-	name     digest
-	named    bool
-	tokens   []digest
-	keys     []digest
-	subjects []digest
-	jwt      *verifier // nil: no JWTs
+	name         digest
+	named        bool
+	tokens       []digest
+	jwt          *verifier         // nil: no JWTs
+	certificates []clientcert.Mark // what it is known by in them
+	certified    bool              // each request needs one of these
 
 	removed atomic.Bool
 }
@@ -43,12 +43,8 @@ func newIdentity(p *Peer, user string, c Credentials) *identity {
 	for _, token := range c.Tokens {
 		id.tokens = append(id.tokens, sha256.Sum256([]byte(token)))
 	}
-	for _, key := range c.ClientKeys {
-		id.keys = append(id.keys, digest(key))
-	}
-	for _, subject := range c.ClientSubjects {
-		id.subjects = append(id.subjects, clientcert.SubjectOf(subject))
-	}
+	known := c.certificates()
+	id.certificates, id.certified = known.Marks(), c.RequireCertificate
 	if c.JWT != nil {
 		id.jwt = newVerifier(*c.JWT)
 	}
@@ -64,14 +60,35 @@ func (id *identity) isCalled(name string) bool {
 	return id.named && id.name == sha256.Sum256([]byte(name))
 }
 
+// certificate is that of the client of a connection, which is looked at when it
+// is needed, and once.
+type certificate struct {
+	state *tls.ConnectionState // nil: without TLS
+	once  bool
+	shown *clientcert.Shown
+}
+
+// valid gives the certificate, if it is valid now.
+func (c *certificate) valid() (*clientcert.Shown, bool) {
+	if !c.once {
+		c.shown, c.once = clientcert.Of(c.state), true
+	}
+	return c.shown, c.shown.Valid(time.Now())
+}
+
+// isOf reports whether it is one of id's.
+func (c *certificate) isOf(id *identity) bool {
+	shown, ok := c.valid()
+	return ok && shown.Has(id.certificates)
+}
+
 // registry finds out whose a request is. Names, tokens and the like are keys
 // only as hashes, so that the time of a look-up tells nothing about them.
 type registry struct {
 	mu         sync.RWMutex
 	byName     map[digest]*identity
 	byToken    map[digest]*identity
-	byKey      map[digest]*identity
-	bySubject  map[digest]*identity // of certificates
+	byMark     map[digest]*identity // of certificates
 	byJWT      map[digest]*identity // by the claim sub
 	identities map[*identity]struct{}
 
@@ -89,7 +106,7 @@ type verified struct {
 // indexes are the maps of the registry with the hashes by which id is found.
 func (r *registry) indexes(id *identity) []index {
 	all := []index{
-		{r.byToken, id.tokens, "token"}, {r.byKey, id.keys, "client key"}, {r.bySubject, id.subjects, "client subject"},
+		{r.byToken, id.tokens, "token"}, {r.byMark, id.certificates, "client certificate"},
 	}
 	if id.named {
 		all = append(all, index{r.byName, []digest{id.name}, "name"})
@@ -114,7 +131,7 @@ func (r *registry) replace(old, id *identity) error {
 	if r.identities == nil {
 		r.identities = make(map[*identity]struct{})
 		r.byName, r.byToken = make(map[digest]*identity), make(map[digest]*identity)
-		r.byKey, r.bySubject, r.byJWT = make(map[digest]*identity), make(map[digest]*identity), make(map[digest]*identity)
+		r.byMark, r.byJWT = make(map[digest]*identity), make(map[digest]*identity)
 	}
 	for _, index := range r.indexes(id) {
 		for _, key := range index.keys {
@@ -159,18 +176,27 @@ func (r *registry) removeLocked(id *identity) {
 // authenticate gives the identity whose credentials are right, or nil. name is
 // what the request says whose it is; it may be empty.
 func (r *registry) authenticate(req *http.Request, name string) *identity {
+	c := certificate{state: req.TLS}
 	switch headers := req.Header["Authorization"]; len(headers) {
 	case 0:
-		return r.byCertificate(req.TLS, name)
+		return r.byCertificate(&c, name)
 	case 1:
-		return r.byAuthorization(headers[0], name)
+		return r.byAuthorization(headers[0], name, &c)
 	}
 	return nil
 }
 
-// byAuthorization gives the identity whose token or JWT the header has, or
-// nil.
-func (r *registry) byAuthorization(header, name string) *identity {
+// byAuthorization gives the identity whose token or JWT the header has, and
+// whose certificate the client has shown if it needs one, or nil.
+func (r *registry) byAuthorization(header, name string, c *certificate) *identity {
+	id := r.withHeader(header, name)
+	if id == nil || id.certified && !c.isOf(id) {
+		return nil
+	}
+	return id
+}
+
+func (r *registry) withHeader(header, name string) *identity {
 	token := bearer(header)
 	if token == "" || len(token) > maxToken {
 		return nil
@@ -218,26 +244,26 @@ func (r *registry) withToken(hash digest, name string) *identity {
 	return nil
 }
 
-// byCertificate gives the identity whose certificate the client has shown, or
-// nil.
-func (r *registry) byCertificate(state *tls.ConnectionState, name string) *identity {
-	shown, ok := clientcert.Of(state, time.Now())
+// byCertificate gives the identity whose certificate the client has shown, and
+// who needs nothing else, or nil.
+func (r *registry) byCertificate(c *certificate, name string) *identity {
+	shown, ok := c.valid()
 	if !ok {
 		return nil
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	key := digest(shown.Key)
-	if id := r.find(r.byKey, key, name); id != nil && has(id.keys, key) {
-		return id
+	var id *identity
+	if name != "" {
+		id = r.byName[sha256.Sum256([]byte(name))]
+		ok = id != nil && shown.Has(id.certificates)
+	} else {
+		id, ok = clientcert.Find(shown, r.byMark)
 	}
-	if !shown.Verified {
+	if !ok || id.certified && (len(id.tokens) > 0 || id.jwt != nil) {
 		return nil
 	}
-	if id := r.find(r.bySubject, shown.Subject, name); id != nil && has(id.subjects, shown.Subject) {
-		return id
-	}
-	return nil
+	return id
 }
 
 func (r *registry) withJWT(token string, hash digest, name string) *identity {
