@@ -50,17 +50,18 @@ type flight struct {
 
 var (
 	_ middleware.Terminal = (*flight)(nil)
-	_ plugin.Replier      = (*flight)(nil)
+	_ plugin.Claimer      = (*flight)(nil)
 )
 
 // Where a packet is.
 const (
 	flightHere     uint64 = iota // with us
 	flightSent                   // with the next hop
+	flightClaimed                // with the next hop's link, which has the fulfillment in time
 	flightAnswered               // answered, by whatever won
 	flightExpired                // answered R00 by the clock; the next hop has not spoken
 
-	flightBits = 2
+	flightBits = 3
 	flightMask = 1<<flightBits - 1
 )
 
@@ -176,8 +177,8 @@ func (f *flight) arm(wait time.Duration) {
 
 // Reply takes the answer of the next hop, or the news that there is none.
 func (f *flight) Reply(ctx context.Context, generation uint64, reply ilp.Reply, err error) {
-	sent := flightState(generation, flightSent)
-	if !f.state.CompareAndSwap(sent, flightState(generation, flightAnswered)) {
+	sent, claimed, answered := flightState(generation, flightSent), flightState(generation, flightClaimed), flightState(generation, flightAnswered)
+	if !f.state.CompareAndSwap(sent, answered) && !f.state.CompareAndSwap(claimed, answered) {
 		f.late(generation, reply)
 		return
 	}
@@ -185,6 +186,12 @@ func (f *flight) Reply(ctx context.Context, generation uint64, reply ilp.Reply, 
 	// used again then, so that the call finds nothing to expire.
 	f.expired = f.armed && !f.timer.Stop()
 	f.out.Answer(ctx, f.keep(reply, err))
+}
+
+// Claim keeps a packet from expiring whose fulfillment has come: Reply is about
+// to be called. It reports false for one that has expired, or is no more.
+func (f *flight) Claim(generation uint64) bool {
+	return f.state.CompareAndSwap(flightState(generation, flightSent), flightState(generation, flightClaimed))
 }
 
 // keep copies the answer to where it stays, or makes one of err.

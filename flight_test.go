@@ -124,6 +124,47 @@ func TestOneOutcomeWhenReplyMeetsExpiry(t *testing.T) {
 	}
 }
 
+// A packet whose fulfillment is claimed in time does not expire until the reply
+// has come; one that has expired cannot be claimed, nor one that was answered.
+func TestClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pair(t, connector.Config{})
+		o := n.send("one", prepare("test.two.bob"))
+		sent := n.links["two"].take(t)
+		if !sent.responder.Claim() || sent.responder.Claim() {
+			t.Error("it must be claimed once")
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if !o.pending() {
+			t.Fatal("it has expired")
+		}
+		sent.reply(&ilp.Fulfill{Fulfillment: fulfillment1})
+		o.wantFulfill(t, fulfillment1)
+		if sent.responder.Claim() {
+			t.Error("claimed after the reply")
+		}
+
+		o = n.send("one", prepare("test.two.bob"))
+		sent = n.links["two"].take(t)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if sent.responder.Claim() {
+			t.Error("claimed after it has expired")
+		}
+		sent.reply(&ilp.Fulfill{Fulfillment: fulfillment1})
+		o.wantReject(t, ilp.R00TransferTimedOut, "packet expired.")
+		if got, want := n.c.Counters(), (connector.Counters{LateFulfills: 1}); got != want {
+			t.Errorf("counted %+v, want %+v", got, want)
+		}
+		for _, a := range n.c.Accounts() {
+			if a.InFlight != 0 || a.Outstanding != 0 {
+				t.Errorf("%+v still counts packets", a)
+			}
+		}
+	})
+}
+
 // Past the bound the answer is T03 at once, and a place that becomes free is
 // used again.
 func TestBoundOfPacketsInFlight(t *testing.T) {

@@ -41,6 +41,19 @@ type Poster interface {
 	Post(ctx context.Context, token uint64)
 }
 
+// Claimer is a Replier that gives up after a while, and can be asked not to: a
+// link that keeps books of its own beneath the account's would otherwise book a
+// fulfillment that comes at the very moment, and the account would not.
+type Claimer interface {
+	Replier
+	// Claim says that the prepare of token is fulfilled, and asks whether that
+	// is in time. If it is, the prepare does not expire any more, and Reply has
+	// to follow without delay. If not, it has been given up, and whoever asks
+	// must not book it either; Reply may still say what has come, too late. It
+	// must not block.
+	Claim(token uint64) bool
+}
+
 // NewResponder makes the responder that answers to with token.
 func NewResponder(to Replier, token uint64) Responder {
 	return Responder{to: to, token: token}
@@ -80,4 +93,11 @@ type ReplyFunc func(ctx context.Context, reply ilp.Reply, err error)
 // Reply implements [Replier]. The token is not used.
 func (f ReplyFunc) Reply(ctx context.Context, _ uint64, reply ilp.Reply, err error) {
 	f(ctx, reply, err)
+}
+
+// Claim asks a Claimer whether a fulfillment is in time; see there. All others
+// take it whenever it comes.
+func (r Responder) Claim() bool {
+	c, ok := r.to.(Claimer)
+	return !ok || c.Claim(r.token)
 }

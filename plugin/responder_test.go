@@ -60,6 +60,28 @@ type nobody struct{}
 
 func (nobody) Reply(context.Context, uint64, ilp.Reply, error) {}
 
+// claimer is a Replier that gives up what has no even token.
+type claimer struct{ nobody }
+
+func (claimer) Claim(token uint64) bool { return token%2 == 0 }
+
+// Claim asks who can give up, and nobody else.
+func TestClaim(t *testing.T) {
+	for name, test := range map[string]struct {
+		r    plugin.Responder
+		want bool
+	}{
+		"in time":               {plugin.NewResponder(claimer{}, 2), true},
+		"given up":              {plugin.NewResponder(claimer{}, 3), false},
+		"a Replier that waits":  {plugin.NewResponder(nobody{}, 3), true},
+		"the zero of Responder": {plugin.Responder{}, true},
+	} {
+		if got := test.r.Claim(); got != test.want {
+			t.Errorf("%s: %t, want %t", name, got, test.want)
+		}
+	}
+}
+
 func TestResponderAllocatesNothing(t *testing.T) {
 	fulfill := &ilp.Fulfill{}
 	var replier plugin.Replier = nobody{}

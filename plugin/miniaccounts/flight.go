@@ -177,6 +177,13 @@ func (f *flight) Reply(ctx context.Context, generation uint64, reply ilp.Reply, 
 	// A timer that cannot be stopped may still call expire. The flight is not
 	// used again then, so that the call finds nothing to expire.
 	f.expired = f.armed && !f.timer.Stop()
+	if fulfill, ok := reply.(*ilp.Fulfill); ok && f.direction == outgoing && !f.responder.Claim() {
+		// The connector's clock was faster than ours: what it has not paid for,
+		// the user is not paid.
+		f.tooLate(fulfill)
+		f.packet.Answer(ctx, timedOut())
+		return
+	}
 	if f.config {
 		f.packet.Answer(ctx, f.srv.configureUser(f.user, f.packet.Prepare.Amount, reply, err))
 		return
@@ -219,22 +226,32 @@ func (f *flight) expire() {
 		return
 	}
 	f.expired = true
-	f.packet.Answer(context.Background(), &ilp.Reject{Code: ilp.R00TransferTimedOut, Message: "Packet expired"})
+	f.packet.Answer(context.Background(), timedOut())
 }
 
-// late takes an answer that lost the race. A fulfillment that would have been
-// good means that the user believes it was paid.
+func timedOut() *ilp.Reject {
+	return &ilp.Reject{Code: ilp.R00TransferTimedOut, Message: "Packet expired"}
+}
+
+// late takes an answer that lost the race.
 func (f *flight) late(generation uint64, reply ilp.Reply) {
 	expired := flightState(generation, flightExpired)
 	if !f.state.CompareAndSwap(expired, flightState(generation, flightAnswered)) {
 		f.srv.counts.unexpected.Add(1)
 		return
 	}
-	fulfill, ok := reply.(*ilp.Fulfill)
-	if !ok || fulfill.Fulfillment.Condition() != f.packet.Prepare.Condition {
+	if fulfill, ok := reply.(*ilp.Fulfill); ok {
+		f.tooLate(fulfill)
+	}
+}
+
+// tooLate takes a fulfillment of a packet that has expired. One that would have
+// been good means that the user believes it was paid.
+func (f *flight) tooLate(fulfill *ilp.Fulfill) {
+	if fulfill.Fulfillment.Condition() != f.packet.Prepare.Condition {
 		return
 	}
-	f.packet.Late(reply)
+	f.packet.Late(fulfill)
 	f.srv.rarely(&f.srv.counts.late, slog.LevelWarn, "miniaccounts: fulfilled after the packet had expired",
 		slog.String("user", f.user.name), slog.Uint64("amount", f.packet.Prepare.Amount),
 		slog.String("condition", f.packet.Prepare.Condition.String()))

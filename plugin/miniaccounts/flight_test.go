@@ -269,3 +269,34 @@ func (b remoteBook) Reserve(ctx context.Context, side ledger.Side, amount uint64
 	time.AfterFunc(remoteDelay, func() { w.Done(context.Background(), b.Book.Reserve(ctx, side, amount, nil)) })
 	return ledger.ErrPending
 }
+
+// impatient is a connector that has given a packet up, which a timer of ours
+// has not noticed yet.
+type impatient struct{ outcomes chan outcome }
+
+func (i impatient) Claim(uint64) bool { return false }
+
+func (i impatient) Reply(_ context.Context, _ uint64, reply ilp.Reply, err error) {
+	i.outcomes <- newOutcome(reply, err)
+}
+
+// A fulfillment that comes when the connector has given the packet up is not
+// booked with the user, since it is not with the account.
+func TestFulfillmentThatTheConnectorHasGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := named(memstore.New())
+		o.Ledger = newLedger(t, memstore.New())
+		n := start(t, o)
+		u := n.user(t, "alice", "a")
+		i := impatient{make(chan outcome, 10)}
+		n.SendPrepare(t.Context(), prepareTo("test.connie.mini.alice"), plugin.NewResponder(i, 0))
+		_, id := u.ReadPrepare()
+		u.SendILP(btp.TypeResponse, id, fulfill)
+		get(t, i.outcomes).wantReject(t, ilp.R00TransferTimedOut, "Packet expired")
+		synctest.Wait()
+		n.wantBook(t, "alice", 0, 0, 0)
+		if got := n.Stats().LateFulfills; got != 1 || len(i.outcomes) != 0 {
+			t.Errorf("%d late fulfillments are counted, and %d answers came besides; want 1 and none", got, len(i.outcomes))
+		}
+	})
+}
