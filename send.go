@@ -38,10 +38,10 @@ type Sent struct {
 //   - No error: it was fulfilled, by a fulfillment that fits its condition, and
 //     that is booked and durable.
 //   - An error that is a *ilp.Reject, whatever it wraps: nothing was paid, by
-//     our books. It names who has refused the packet, and why: a connector that takes no packets any more answers
-//     T03, one that has no way to the destination F02, and R00 says that it
-//     expired. An address of our own, or below it where no child is, is F02,
-//     too, but for a ping.
+//     our books. It names who has refused the packet, and why: a connector
+//     that takes no packets any more answers T03, one that has no way to the
+//     destination F02, and R00 says that it expired. An address of our own, or
+//     below it where no child is, is F02, too, but for a ping.
 //   - An error that wraps plugin.ErrNotSent: the packet is none that can be
 //     sent, or ctx had ended before. Nothing was paid.
 //   - An error that wraps plugin.ErrUnknownOutcome: ctx has ended while the

@@ -81,6 +81,9 @@ type Book interface {
 	// Any other error, and any that w is told: the ledger is closed, and
 	// whether the posting will be found after a restart is not known; it must
 	// not be acted upon.
+	//
+	// An amount of 0 needs no reservation, and is durable when all that was
+	// posted to the book before is.
 	Post(ctx context.Context, side Side, amount uint64, w Waiter) error
 
 	// Release gives a reservation of amount back. More than is reserved is not

@@ -21,6 +21,7 @@ const (
 	tellsNever         fault = "some Waiters are never told"
 	tellsAlways        fault = "Waiters are told though the answer was given"
 	needsWaiter        fault = "Post without a Waiter is lost"
+	refusesNothing     fault = "a posting of 0 needs a reservation"
 	losesUpdates       fault = "two postings at the same time are one"
 	notImmediate       fault = "an Immediate book gives ErrPending"
 	takesAnyID         fault = "any account id is taken"
@@ -124,6 +125,7 @@ var seen = []struct {
 	{tellsNever, []string{"Waiters"}},
 	{tellsAlways, []string{"Waiters"}},
 	{needsWaiter, []string{"NoWaiter"}},
+	{refusesNothing, []string{"PostNothing"}},
 	{losesUpdates, []string{"Concurrent"}},
 	{notImmediate, []string{"Immediate"}},
 	{takesAnyID, []string{"AccountIDs"}},

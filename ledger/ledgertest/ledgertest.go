@@ -106,6 +106,7 @@ func cases() []conformanceCase {
 		{"NotReserved", "A posting of what is not reserved gives ErrNotReserved, and a release of it does nothing; neither changes the book.", checkNotReserved},
 		{"Waiters", "A call that gave ErrPending tells its Waiter once, and any other call never does.", checkWaiters},
 		{"NoWaiter", "Post needs no Waiter.", checkNoWaiter},
+		{"PostNothing", "A posting of 0 needs no reservation, and is durable when what was posted before is.", checkPostNothing},
 		{"Concurrent", "All methods may be called concurrently: no unit is made or lost, and no limit is passed.", checkConcurrent},
 		{"Immediate", "A book that is Immediate never gives ErrPending from Reserve.", checkImmediate},
 

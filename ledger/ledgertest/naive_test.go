@@ -333,6 +333,9 @@ func (b *naiveBook) Post(_ context.Context, side ledger.Side, amount uint64, w l
 	if side == ledger.Outgoing {
 		reserved = &p.out
 	}
+	if amount == 0 && *reserved == 0 && b.l.fault == refusesNothing {
+		return ledger.ErrNotReserved
+	}
 	if amount > *reserved && b.l.fault != postsAnything {
 		return ledger.ErrNotReserved
 	}

@@ -236,6 +236,30 @@ func checkWaiters(s *suite) error {
 	return nil
 }
 
+func checkPostNothing(s *suite) error {
+	u := s.begin()
+	b, err := u.open("a", unlimited)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(b.post(out, 0), b.want(0, 0, 0), b.reserve(out, 10)); err != nil {
+		return err
+	}
+	if err := b.Post(context.Background(), out, 10, nil); err != nil && !errors.Is(err, ledger.ErrPending) {
+		return fmt.Errorf("posting without a Waiter gives %w", err)
+	}
+	if err := errors.Join(b.post(out, 0), b.want(-10, 0, 0)); err != nil || s.opts.Reopen == nil {
+		return err
+	}
+	if u, err = u.reopen(); err != nil {
+		return err
+	}
+	if b, err = u.open("a", unlimited); err != nil {
+		return err
+	}
+	return b.want(-10, 0, 0)
+}
+
 func checkNoWaiter(s *suite) error {
 	u := s.begin()
 	b, err := u.open("a", unlimited)
