@@ -26,6 +26,10 @@ type adminServer struct {
 	ended   func() error
 }
 
+// maxAdminHeader is the longest head of a request to the admin API, in bytes: a
+// browser may bring what other programs on this machine have it keep.
+const maxAdminHeader = 64 << 10
+
 // buildAdmin listens for the admin API, if there is one.
 func (a *Assembly) buildAdmin() error {
 	c := &a.plan.config
@@ -37,9 +41,10 @@ func (a *Assembly) buildAdmin() error {
 		return fmt.Errorf("config: the admin API: %w", err)
 	}
 	s := &adminServer{logger: a.logger, handler: handler, server: &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ConnState: idleconns.New(0, 0).ConnState,
-		ErrorLog:  slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
+		Handler: idleconns.EndBodies(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: maxAdminHeader,
+		ConnState:      idleconns.New(c.MaxUnauthenticated, c.MaxConnections).ConnState,
+		ErrorLog:       slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
 	}}
 	if streams, ok := handler.(interface{ Close() }); ok { // they would not end by themselves
 		s.server.RegisterOnShutdown(streams.Close)

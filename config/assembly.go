@@ -69,7 +69,7 @@ func (p *Plan) Build(ctx context.Context, o Options) (a *Assembly, err error) {
 	if a.logger == nil {
 		a.logger = discardLogger()
 	}
-	a.listeners = newListeners(a.logger)
+	a.listeners = newListeners(a.logger, &p.config)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())

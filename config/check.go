@@ -279,6 +279,16 @@ func (k *checker) durations() {
 // bytes.
 const minAdminToken = 16
 
+// connections looks at the bounds of connections. 0 is their defaults, for a
+// Config that was made in Go.
+func (k *checker) connections() {
+	for name, most := range map[string]int{"maxUnauthenticated": k.config.MaxUnauthenticated, "maxConnections": k.config.MaxConnections} {
+		if most < 0 {
+			k.add(name, "is %d: it must be 1 or more", most)
+		}
+	}
+}
+
 // admin looks at the admin API.
 func (k *checker) admin() {
 	c := k.config

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/interledger-go/connector/plugin/ilphttp"
 )
 
 // Config is a configuration: the variables of the reference, and some of our
@@ -79,6 +81,13 @@ type Config struct {
 	// InitialConnectTimeout has no effect: nothing waits for links.
 	InitialConnectTimeout Duration `json:"initialConnectTimeout"`
 
+	// MaxUnauthenticated is how many connections each listener may have, that of
+	// the admin API too, that have not shown whose they are, and MaxConnections
+	// how many in all, without those of WebSockets. 0 means
+	// ilphttp.DefaultMaxUnauthenticated and ilphttp.DefaultMaxConnections.
+	MaxUnauthenticated int `json:"maxUnauthenticated" config:"positive"`
+	MaxConnections     int `json:"maxConnections" config:"positive"`
+
 	// AdminAPI serves the admin API at AdminAPIHost and AdminAPIPort.
 	AdminAPI     bool   `json:"adminApi"`
 	AdminAPIHost string `json:"adminApiHost"`
@@ -121,6 +130,8 @@ func Default() Config {
 		RouteCleanupInterval:   ms(1000),
 		RouteExport:            "reference",
 		InitialConnectTimeout:  ms(10000),
+		MaxUnauthenticated:     ilphttp.DefaultMaxUnauthenticated,
+		MaxConnections:         ilphttp.DefaultMaxConnections,
 		AdminAPIHost:           "127.0.0.1",
 		AdminAPIPort:           7780,
 		LogLevel:               "info",

@@ -54,6 +54,8 @@ func (l Listen) String() string {
 // somebody takes part in it.
 type listeners struct {
 	logger *slog.Logger
+	// Of each listener, see Config.
+	maxUnauthenticated, maxConnections int
 
 	mu        sync.Mutex // guards what follows, and the places of listeners
 	byAddress map[string]*listener
@@ -80,8 +82,8 @@ type place struct {
 	users   int
 }
 
-func newListeners(logger *slog.Logger) *listeners {
-	return &listeners{logger: logger, byAddress: make(map[string]*listener)}
+func newListeners(logger *slog.Logger, c *Config) *listeners {
+	return &listeners{logger: logger, maxUnauthenticated: c.MaxUnauthenticated, maxConnections: c.MaxConnections, byAddress: make(map[string]*listener)}
 }
 
 // join takes part in a listener; see [Parts.Listen].
@@ -116,6 +118,7 @@ func (ls *listeners) listen(at Listen) (*listener, error) {
 	l := &listener{address: at.Address, tls: at.tls(), places: make(map[string]*place)}
 	l.route()
 	l.server = ilphttp.NewHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { l.mux.Load().ServeHTTP(w, r) }))
+	ilphttp.LimitConnections(l.server, ls.maxUnauthenticated, ls.maxConnections)
 	l.server.ErrorLog = slog.NewLogLogger(ls.logger.Handler(), slog.LevelDebug)
 	if at.TLS != nil {
 		files, err := at.TLS.load(ls.logger)
@@ -133,6 +136,7 @@ func (ls *listeners) listen(at Listen) (*listener, error) {
 	l.direct = ilphttp.NewListener(socket, l.server, func(path string) (*ilphttp.Server, string) {
 		return (*l.packets.Load())[path], ""
 	})
+	l.direct.LimitConnections(ls.maxConnections)
 	l.serving.Go(func() {
 		if err := l.server.Serve(l.direct); !errors.Is(err, http.ErrServerClosed) {
 			ls.logger.Error("a listener has stopped", slog.String("address", l.address), slog.Any("error", err))

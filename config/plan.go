@@ -75,6 +75,7 @@ func (r *Registry) plan(c Config, f *faults) (*Plan, error) {
 	k.stores()
 	k.chain()
 	k.listeners()
+	k.connections()
 	k.admin()
 	k.logs()
 	if len(f.list) == 0 {

@@ -164,7 +164,7 @@ func (v *btpOptions) listener(o *DriverOptions) Made[plugin.Plugin] {
 	made := Made[plugin.Plugin]{Summary: "BTP, listens on " + place.String(), Listen: []Listen{place}, Notes: l.notes(l.Secret != "")}
 	made.Build = func(_ context.Context, p *Parts) (plugin.Plugin, error) {
 		handler, leave, err := p.Listen(place, func() http.Handler {
-			return btp.NewServer(btp.ServerOptions{Sockets: policy, Logger: p.Logger})
+			return btp.NewServer(btp.ServerOptions{Sockets: policy, MaxUnauthenticated: o.Config.MaxUnauthenticated, Logger: p.Logger})
 		})
 		if err != nil {
 			return nil, err

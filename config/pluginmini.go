@@ -103,6 +103,7 @@ func (v *miniOptions) options(o *DriverOptions) miniaccounts.Options {
 	options := miniaccounts.Options{
 		Name: o.Account.ID, Identity: miniaccounts.ByUsernameOrToken,
 		MaxUsers: v.MaxUsers, MaxConnections: v.MaxConnections, MaxSockets: v.MaxSockets,
+		MaxUnauthenticated: o.Config.MaxUnauthenticated,
 	}
 	if v.GenerateAccount != nil {
 		options.Identity = miniaccounts.ByUsername

@@ -147,6 +147,8 @@ func keyCases(t *testing.T) map[string]keyCase {
 		"storePath":              needsRestart(t.TempDir()),
 		"storeConfig":            needsRestart("{}"),
 		"middlewares":            needsRestart(`{"own": {"type": "echo"}}`),
+		"maxUnauthenticated":     needsRestart("10"),
+		"maxConnections":         needsRestart("100"),
 		"adminApi":               needsRestart("false"),
 		"adminApiHost":           needsRestart("localhost"),
 		"adminApiPort":           needsRestart("1"),

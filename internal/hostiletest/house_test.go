@@ -45,15 +45,16 @@ func listens(token string) string {
 }
 
 // run runs the connector until the test ends: alice and bob are its children
-// over BTP, and whoever has a token is a user behind mini.
-func run(t *testing.T) *house {
+// over BTP, and whoever has a token is a user behind mini. more are variables
+// of its environment.
+func run(t *testing.T, more ...string) *house {
 	t.Helper()
-	plan, err := config.Builtins().Load(config.Source{Environ: []string{
+	plan, err := config.Builtins().Load(config.Source{Environ: append([]string{
 		"CONNECTOR_ILP_ADDRESS=test.connie", "CONNECTOR_BACKEND=one-to-one", "CONNECTOR_SPREAD=0",
 		"CONNECTOR_STORE_PATH=" + t.TempDir(), "CONNECTOR_ADMIN_API=true", "CONNECTOR_ADMIN_API_PORT=0", "CONNECTOR_DRAIN_TIMEOUT=100",
 		fmt.Sprintf(`CONNECTOR_ACCOUNTS={"alice": %s, "bob": %s, "mini": %s}`, listens("alice"), listens("bob"),
 			account("child", "mini-accounts", `{"host": "localhost", "port": 0, "users": {"balance": {"maximum": "1000000"}}}`)),
-	}})
+	}, more...)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/interledger-go/connector/internal/idleconns"
+	"github.com/interledger-go/connector/internal/pipenet"
 )
 
 // caller is a connection to a server.
@@ -118,7 +121,7 @@ func TestFreshConnections(t *testing.T) {
 // A request that is being handled keeps its connection, however many come.
 func TestRequestsThatAreHandled(t *testing.T) {
 	begun, finish := make(chan bool), make(chan bool)
-	call := serve(t, idleconns.New(2, 2), false, func(http.ResponseWriter, *http.Request) {
+	call := serve(t, idleconns.New(2, 6), false, func(http.ResponseWriter, *http.Request) {
 		begun <- true
 		<-finish
 	})
@@ -165,4 +168,131 @@ func TestIdleConnections(t *testing.T) {
 		c.ask("/")
 		c.answered()
 	}
+}
+
+// Past the bound of all, those that wait give way, first those without a first
+// request; and when all are being handled, whoever comes.
+func TestOpenConnections(t *testing.T) {
+	begun, finish := make(chan bool), make(chan bool)
+	call := serve(t, idleconns.New(0, 3), false, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/wait" {
+			begun <- true
+			<-finish
+		}
+	})
+	idle, fresh := call(), call()
+	idle.ask("/")
+	idle.answered()
+	var busy []*caller
+	for i := range 3 {
+		c := call() // the second one is too many
+		c.ask("/wait")
+		<-begun
+		busy = append(busy, c)
+		switch i {
+		case 1:
+			fresh.ended()
+		case 2:
+			idle.ended()
+		}
+	}
+	call().ended()
+	finish <- true
+	busy[0].answered()
+	last := call()
+	busy[0].ended()
+	for _, c := range busy[1:] {
+		finish <- true
+		c.answered()
+	}
+	last.ask("/")
+	last.answered()
+}
+
+// A body that a handler has not read does not keep its connection, in whatever
+// form it is to come; one that it has read, or that has come, does.
+func TestUnwantedBodies(t *testing.T) {
+	for name, test := range map[string]struct {
+		request string
+		goesOn  bool
+	}{
+		"no body":                 {"GET /leave HTTP/1.1\r\nHost: x\r\n\r\n", true},
+		"one that is there":       {"POST /leave HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", true},
+		"one that does not come":  {"POST /leave HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nab", false},
+		"chunks that are there":   {"POST /leave HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", true},
+		"chunks that do not come": {"POST /leave HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n", false},
+		"one that is read":        {"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", true},
+		"chunks that are read":    {"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", true},
+		"one that is asked for":   {"POST /leave HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n", false},
+		"one that is half read":   {"POST /half HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := pipenet.Listen()
+				s := &http.Server{ReadTimeout: time.Hour, Handler: idleconns.EndBodies(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					switch r.URL.Path {
+					case "/read":
+						_, _ = io.Copy(io.Discard, r.Body)
+					case "/half":
+						_, _ = r.Body.Read(make([]byte, 1))
+					}
+				}))}
+				var serving sync.WaitGroup
+				serving.Go(func() { _ = s.Serve(l) })
+				defer serving.Wait()
+				defer s.Close()
+				c, err := l.Dial(t.Context(), "", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				begun := time.Now()
+				go func() { _, _ = io.WriteString(c, test.request) }()
+				reader := bufio.NewReader(c)
+				response, err := http.ReadResponse(reader, nil)
+				if err != nil || response.StatusCode != 200 {
+					t.Fatalf("the answer is %v, %v", response, err)
+				}
+				if took := time.Since(begun); took > idleconns.UnwantedBodyTimeout {
+					t.Errorf("the answer has taken %v", took)
+				}
+				time.Sleep(10 * time.Second)
+				go func() { _, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n") }()
+				if _, err = http.ReadResponse(reader, nil); (err == nil) != test.goesOn {
+					t.Errorf("the next request: %v; the connection should go on: %t", err, test.goesOn)
+				}
+			})
+		})
+	}
+}
+
+// The deadline for a body that was read before does not end a request that is
+// handled for longer, nor the next one.
+func TestBodiesThatAreRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := pipenet.Listen()
+		s := &http.Server{Handler: idleconns.EndBodies(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			time.Sleep(time.Minute)
+			if r.Context().Err() != nil {
+				t.Error("the request has ended")
+			}
+		}))}
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = s.Serve(l) })
+		defer serving.Wait()
+		defer s.Close()
+		c, err := l.Dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		reader := bufio.NewReader(c)
+		for _, body := range []string{"Content-Length: 1\r\n\r\na", "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", "Content-Length: 1\r\n\r\na"} {
+			go func() { _, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\n"+body) }()
+			if _, err := http.ReadResponse(reader, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }

@@ -30,7 +30,9 @@ type directConn struct {
 	// idleSince is when it began to wait for a request, in seconds since 1970;
 	// 0 while there is one.
 	idleSince atomic.Int64
+	ending    atomic.Bool
 
+	told        bool // what tell says
 	buf         []byte
 	begin, end  int // of what was read and not used, in buf
 	out         []byte
@@ -47,6 +49,16 @@ func newDirectConn(l *Listener, conn net.Conn) *directConn {
 	c.idleSince.Store(time.Now().Unix())
 	return c
 }
+
+// retire closes the connection as soon as it has no request: one that comes at
+// this moment is answered.
+func (c *directConn) retire() {
+	c.ending.Store(true)
+	c.rouse()
+}
+
+// ends reports whether there is to be no further request.
+func (c *directConn) ends() bool { return c.ending.Load() || c.l.closing.Load() }
 
 // rouse ends the wait for a request.
 func (c *directConn) rouse() {
@@ -65,16 +77,14 @@ func (c *directConn) serve() {
 		return
 	}
 	c.buf = make([]byte, directBuffer)
-	for first := true; ; first = false {
+	for {
 		var h head
 		v := c.next(&h)
-		if first {
-			c.l.state(c.raw, http.StateActive)
-		}
 		if v == headShort {
 			c.close()
 			return
 		}
+		c.tell(http.StateHijacked)
 		var id *identity
 		if v == headPlain {
 			id = c.identify(&h)
@@ -92,12 +102,22 @@ func (c *directConn) serve() {
 
 func (c *directConn) close() {
 	c.conn.Close()
-	c.l.leave(c, http.StateClosed)
+	c.l.leave(c)
+	c.tell(http.StateClosed)
+}
+
+// tell says once what has become of a new connection.
+func (c *directConn) tell(state http.ConnState) {
+	if !c.told {
+		c.told = true
+		c.l.state(c.raw, state)
+	}
 }
 
 // handOver gives the connection to the http.Server, for which it is a new one.
 func (c *directConn) handOver(conn net.Conn) {
-	c.l.leave(c, http.StateHijacked)
+	c.l.leave(c)
+	c.tell(http.StateHijacked)
 	c.l.hand(conn)
 }
 
@@ -149,7 +169,7 @@ func (c *directConn) next(h *head) verdict {
 			begun, c.readBy = true, time.Time{}
 			ok = c.l.times.head <= 0 || c.conn.SetReadDeadline(time.Now().Add(c.l.times.head)) == nil
 		}
-		if !ok || c.l.closing.Load() {
+		if !ok || c.ends() {
 			return headShort
 		}
 		n, err := c.conn.Read(c.buf[c.end:])
@@ -265,7 +285,7 @@ func (c *directConn) respond(status int, header string, length int, last bool) {
 	b = append(append(b, crlf...), header...)
 	b = strconv.AppendInt(append(b, "\r\nContent-Length: "...), int64(length), 10)
 	b = append(append(b, "\r\nDate: "...), c.date...)
-	if last || c.l.closing.Load() {
+	if last || c.ends() {
 		b = append(b, "\r\nConnection: close"...)
 	}
 	c.out = append(b, headEnd...)
@@ -277,5 +297,5 @@ func (c *directConn) write() bool {
 		return false
 	}
 	_, err := c.conn.Write(c.out)
-	return err == nil && !c.l.closing.Load()
+	return err == nil && !c.ends()
 }

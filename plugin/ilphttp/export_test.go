@@ -39,6 +39,3 @@ func ParseResponseHead(b []byte) (length, size int, last bool, v verdict) {
 	v = h.parse(b)
 	return h.length, h.size, h.last, v
 }
-
-// SetMost changes how many connections a Listener has at most.
-func (l *Listener) SetMost(n int) { l.most = n }

@@ -1,6 +1,7 @@
 package ilphttp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -24,9 +25,10 @@ import (
 // were no Listener, and so does what follows on that connection, a WebSocket
 // and HTTP/2 included.
 //
-// The http.Server's ConnState is told of each connection when it comes, when
-// its first request has come (StateActive), and when it ends or is handed over
-// (StateHijacked); it is not told between two requests.
+// The http.Server's ConnState is told of each connection when it comes, and
+// when its first request has come (StateHijacked): from then on it is the
+// Listener's, or a new one of the http.Server's. There are as many connections
+// of the Listener's as LimitConnections says.
 //
 // All methods may be called concurrently.
 type Listener struct {
@@ -35,7 +37,7 @@ type Listener struct {
 	state func(net.Conn, http.ConnState)
 	tls   *tls.Config
 	times times
-	most  int // connections, see maxDirect
+	most  int // connections, see LimitConnections
 
 	begin    sync.Once
 	others   chan net.Conn // for the http.Server
@@ -65,7 +67,7 @@ type times struct {
 // with an AccountName of its own are left to web.
 func NewListener(inner net.Listener, web *http.Server, find func(path string) (server *Server, account string)) *Listener {
 	l := &Listener{
-		inner: inner, find: find, state: web.ConnState, most: maxDirect,
+		inner: inner, find: find, state: web.ConnState, most: DefaultMaxConnections,
 		times:  times{handshake: web.ReadHeaderTimeout, head: web.ReadHeaderTimeout, idle: web.IdleTimeout, write: web.WriteTimeout},
 		others: make(chan net.Conn), failures: make(chan error), done: make(chan struct{}),
 		conns: make(map[*directConn]struct{}),
@@ -130,13 +132,20 @@ func (l *Listener) accept() {
 	}
 }
 
+// LimitConnections bounds the connections that the Listener answers itself, so
+// that somebody who is known cannot use up all descriptors either. Past it, one
+// that has been idle for a while is closed; when none is idle, the one that
+// comes is. It is called before the Listener is used; without, there are at most
+// DefaultMaxConnections.
+func (l *Listener) LimitConnections(most int) { l.most = cmp.Or(max(most, 0), DefaultMaxConnections) }
+
 // enter begins to serve a connection.
 func (l *Listener) enter(conn net.Conn) {
 	c := newDirectConn(l, conn)
 	l.state(conn, http.StateNew)
 	old, ok := l.add(c)
 	if old != nil {
-		old.cut()
+		old.retire()
 	}
 	if !ok {
 		c.cut()
@@ -144,8 +153,8 @@ func (l *Listener) enter(conn net.Conn) {
 	}
 }
 
-// add begins to serve c, unless the Listener is closed. It gives another
-// connection that has to go because of it.
+// add begins to serve c, unless the Listener is closed, or there are too many
+// connections. It gives another one that has to go because of it.
 func (l *Listener) add(c *directConn) (old *directConn, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -153,27 +162,29 @@ func (l *Listener) add(c *directConn) (old *directConn, ok bool) {
 		return nil, false
 	}
 	if len(l.conns) >= l.most {
-		old = l.oldest()
+		if old = l.oldest(); old == nil {
+			return nil, false
+		}
+		delete(l.conns, old)
 	}
 	l.conns[c] = struct{}{}
 	l.running.Go(c.serve)
 	return old, true
 }
 
-// maxDirect is how many connections there may be, so that somebody who is
-// known cannot use up all descriptors either; lookAt is how many of them are
-// looked at for one that may go.
-const (
-	maxDirect = 10_000
-	lookAt    = 16
-)
+// lookAt is how many idle connections are looked at for one that may go.
+const lookAt = 16
 
 // oldest gives, of some connections, the one that has been idle for longest,
-// or nil. The caller holds mu.
+// or nil if none is idle. The caller holds mu.
 func (l *Listener) oldest() (old *directConn) {
 	n := 0
 	for c := range l.conns { // in an order that nobody knows
-		if since := c.idleSince.Load(); since != 0 && (old == nil || since < old.idleSince.Load()) {
+		since := c.idleSince.Load()
+		if since == 0 {
+			continue
+		}
+		if old == nil || since < old.idleSince.Load() {
 			old = c
 		}
 		if n++; n == lookAt {
@@ -184,11 +195,10 @@ func (l *Listener) oldest() (old *directConn) {
 }
 
 // leave is the end of what the Listener has to do with a connection.
-func (l *Listener) leave(c *directConn, state http.ConnState) {
+func (l *Listener) leave(c *directConn) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	delete(l.conns, c)
-	l.mu.Unlock()
-	l.state(c.raw, state)
 }
 
 // hand gives a connection to the http.Server.

@@ -476,13 +476,15 @@ func TestListenerTellsConnState(t *testing.T) {
 			}
 			_, _ = io.Copy(io.Discard, resp.Body)
 		}
-		heard(http.StateActive)
+		heard(http.StateHijacked)
 		conn.Close()
-		heard(http.StateClosed)
+		heard()
+		dialPipe(t, l).Close()
+		heard(http.StateNew, http.StateClosed)
 		conn = dialPipe(t, l)
 		go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: bob\r\nConnection: close\r\n\r\n")
 		_, _ = io.ReadAll(conn)
-		heard(http.StateNew, http.StateActive, http.StateHijacked, http.StateNew, http.StateActive, http.StateClosed)
+		heard(http.StateNew, http.StateHijacked, http.StateNew, http.StateActive, http.StateClosed)
 		d.stop(t)
 	})
 }
@@ -521,7 +523,7 @@ func TestListenerBoundsIdleConnections(t *testing.T) {
 		l, h := pipenet.Listen(), newSilent()
 		d := serveDirect(t, l, h, nil)
 		defer d.stop(t)
-		d.l.SetMost(3)
+		d.l.LimitConnections(3)
 		packet := plain(encode(t, newPrepare()))
 		ask := func() (*bufio.Reader, plugin.Responder) {
 			conn := dialPipe(t, l)
@@ -547,6 +549,14 @@ func TestListenerBoundsIdleConnections(t *testing.T) {
 		}
 		if _, err := idle[0].ReadByte(); err != io.EOF {
 			t.Errorf("the connection that was idle for longest: %v, want its end", err)
+		}
+		_, second := ask()
+		_, third := ask()
+		if _, err := io.ReadAll(dialPipe(t, l)); err != nil {
+			t.Errorf("a connection more, when all are busy: %v, want its end", err)
+		}
+		for _, r := range []plugin.Responder{second, third} {
+			r.Fail(t.Context(), nil)
 		}
 		answered(busy, waiting)
 	})

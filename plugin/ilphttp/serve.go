@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/idleconns"
 	"github.com/interledger-go/connector/plugin"
 )
 
@@ -37,7 +38,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id, status, err := srv.admit(w, r)
 	if err != nil {
 		// net/http reads what is left of the body before the answer leaves.
-		_ = control.SetReadDeadline(time.Now().Add(unwantedBodyTimeout))
+		_ = control.SetReadDeadline(time.Now().Add(idleconns.UnwantedBodyTimeout))
 		refuse(w, status, err)
 		return
 	}
@@ -53,11 +54,6 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	id.peer.serve(w, r, id, packet)
 }
-
-// unwantedBodyTimeout bounds the time in which the body of a request comes that
-// was refused before. If it has not come by then, the connection is closed, so
-// that nobody who is not let in holds one for longer.
-const unwantedBodyTimeout = time.Second
 
 // admit gives whose request it is, if its body is to be read. With an error
 // comes the status that says so to the client.

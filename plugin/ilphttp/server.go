@@ -60,26 +60,42 @@ func NewServer(o ServerOptions) *Server {
 	return s
 }
 
+// Bounds of the connections of an address, see [LimitConnections].
+const (
+	DefaultMaxUnauthenticated = idleconns.DefaultMaxFresh
+	DefaultMaxConnections     = idleconns.DefaultMaxOpen
+)
+
 // NewHTTPServer makes an http.Server for h whose limits suit packets, where
-// the zero http.Server has none: time for headers, for a request and for a
-// response, size of headers, streams of an HTTP/2 connection, connections on
-// which no request is handled. Of these the one that has been silent for
-// longest is closed: past 1,000 that have sent no request yet, and past 10,000
-// that wait for another one. Requests are held until their packets are
-// answered, so the time for a response is longer than DefaultMaxHold and
-// DefaultLateWindow together. The host sets Addr, TLSConfig and the like. It
-// suits WebSockets as well, which are none of its connections any more.
+// the zero http.Server has none: time for headers, for a request, for a body
+// that nobody wants and for a response, size of headers, streams of an HTTP/2
+// connection, and connections, as LimitConnections has them by default.
+// Requests are held until their packets are answered, so the time for a
+// response is longer than DefaultMaxHold and DefaultLateWindow together. The
+// host sets Addr, TLSConfig and the like. It suits WebSockets as well, which are
+// none of its connections any more.
 func NewHTTPServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
+	web := &http.Server{
+		Handler:           idleconns.EndBodies(h),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      DefaultMaxHold + DefaultLateWindow + 30*time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeaderBytes,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: DefaultMaxInFlight},
-		ConnState:         idleconns.New(0, 0).ConnState,
 	}
+	LimitConnections(web, 0, 0)
+	return web
+}
+
+// LimitConnections bounds the connections of an http.Server, by its ConnState.
+// Past unauthenticated ones that have sent no request yet, the one that has
+// been silent for longest is closed; past open ones of all, one that is silent,
+// or idle, and when all have a request that is being handled, the one that
+// comes. 0 stands for DefaultMaxUnauthenticated and DefaultMaxConnections. For
+// those that a Listener answers itself see Listener.LimitConnections.
+func LimitConnections(web *http.Server, unauthenticated, open int) {
+	web.ConnState = idleconns.New(unauthenticated, open).ConnState
 }
 
 // AccountOptions are those of one account of a Server. Incoming is needed.
