@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -308,6 +309,21 @@ func TestCommands(t *testing.T) {
 		p := launch(t, nil, c.args...)
 		p.exits(c.code)
 		p.says(c.says)
+	}
+}
+
+// Every command is in the table of docs/operating.md.
+func TestOperatingHasAllCommands(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, _, _ := strings.Cut(string(text), "| signal |")
+	for _, c := range commands {
+		name := strings.Join(c.name, " ")
+		if !regexp.MustCompile("`(ilp-connector )?" + name + "[` ]").MatchString(table) {
+			t.Errorf("the command %q is not in the table", name)
+		}
 	}
 }
 
