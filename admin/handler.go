@@ -50,7 +50,8 @@ type Options struct {
 	Metrics http.Handler
 
 	// MaxBody is the size of the largest body that is read, in bytes. 0 means
-	// 1 MiB.
+	// 1 MiB. It has ten seconds to come; how long heads may take, and be, the
+	// http.Server says.
 	MaxBody int64
 
 	// MaxStreams is how many event streams there may be at once, of which a page
@@ -185,10 +186,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	err := h.guard.admit(r, e.need)
 	switch {
 	case err != nil:
+		beginAnswer(w)
 		writeProblem(w, err)
 	case known:
 		h.mux.ServeHTTP(w, r)
 	default:
+		beginAnswer(w)
 		h.notFound(w, r, found)
 	}
 }
@@ -206,13 +209,19 @@ func secure(header http.Header) {
 
 // serve answers a request that was admitted.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
-	r.Body = http.MaxBytesReader(w, r.Body, h.o.MaxBody)
+	if r.ContentLength != 0 {
+		timed := &timedBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
+		r.Body = http.MaxBytesReader(w, timed, h.o.MaxBody)
+	}
 	var err error
 	if e.answer == nil {
+		beginAnswer(w)
 		err = e.raw(w, r)
 	} else {
 		var body any
-		if body, err = e.answer(r); err == nil {
+		body, err = e.answer(r)
+		beginAnswer(w) // what was asked for may have taken long
+		if err == nil {
 			err = writeAnswer(w, body)
 		}
 	}

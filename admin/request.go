@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,6 +20,9 @@ func readBody(r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(r.Body)
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, problemf(http.StatusRequestEntityTooLarge, "the body is too large: %d bytes are the most", tooLarge.Limit)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, problemf(http.StatusRequestTimeout, "the body has not come within %v", bodyTimeout)
 	}
 	if err != nil {
 		return nil, problemf(http.StatusBadRequest, "the body cannot be read: %v", err)

@@ -10,7 +10,9 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/plugin"
@@ -21,12 +23,15 @@ const (
 	maxQuantity = 4 << 10
 	// maxKey is the longest key, in bytes, that a ledger takes.
 	maxKey = 200
+	// bodyTimeout is for the body of a request, where the server can tell.
+	bodyTimeout = 10 * time.Second
 )
 
 // ServeHTTP serves the engine: POST /accounts/ID/settlements says that money
 // has arrived (SE-30), POST /accounts/ID/messages sends a message to the
 // counterparty's engine (SE-31). The host strips what it has in front of these
-// paths, and bounds with its http.Server how long headers and bodies take.
+// paths, and bounds with its http.Server how long headers are and take, and how
+// long an answer does. A body has ten seconds to come.
 //
 // A settlement is booked when the answer is 201; its body is the quantity that
 // was asked for, of which nothing is left over. After a 4xx it is not, and the
@@ -207,13 +212,21 @@ func readBody(w http.ResponseWriter, r *http.Request, contentType string, limit 
 		fail(w, http.StatusUnsupportedMediaType, "the Content-Type must be "+contentType)
 		return nil, false
 	}
+	control := http.NewResponseController(w)
+	timed := r.ContentLength != 0 && control.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err == nil {
+		if timed { // net/http would take it for the end of the client
+			_ = control.SetReadDeadline(time.Time{})
+		}
 		return body, true
 	}
-	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
+	switch _, tooLong := errors.AsType[*http.MaxBytesError](err); {
+	case tooLong:
 		fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body must have at most %d bytes", limit))
-	} else {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		fail(w, http.StatusRequestTimeout, fmt.Sprintf("the body has not come within %v", bodyTimeout))
+	default:
 		fail(w, http.StatusBadRequest, "the body is cut off")
 	}
 	return nil, false

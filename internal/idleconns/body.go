@@ -17,21 +17,22 @@ const UnwantedBodyTimeout = time.Second
 // number of them.
 func EndBodies(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := r.Body // h may put another in its place
 		h.ServeHTTP(w, r)
 		// HTTP/2 ends the stream; and a client that asks whether it shall send a
 		// body is not told to by now.
 		if r.ContentLength == 0 || r.ProtoMajor != 1 || r.Header.Get("Expect") != "" {
 			return
 		}
-		control := http.NewResponseController(w)
-		if r.ContentLength < 0 { // to look for its end may take a read
-			_ = control.SetReadDeadline(time.Now().Add(UnwantedBodyTimeout))
+		if r.ContentLength > 0 {
+			if _, err := body.Read(nil); err == nil { // it has no end yet
+				_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(UnwantedBodyTimeout))
+			}
+			return
 		}
-		_, err := r.Body.Read(nil)
-		switch {
-		case r.ContentLength > 0 && err == nil:
-			_ = control.SetReadDeadline(time.Now().Add(UnwantedBodyTimeout))
-		case r.ContentLength < 0 && err != nil:
+		control := http.NewResponseController(w)
+		_ = control.SetReadDeadline(time.Now().Add(UnwantedBodyTimeout)) // to look for the end of chunks may take a read
+		if _, err := body.Read(nil); err != nil {
 			_ = control.SetReadDeadline(time.Time{})
 		}
 	})
