@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"os/signal"
 	"strconv"
 	"syscall"
@@ -40,8 +38,7 @@ func askWith(name, does, arguments string, most int, bind func(*flag.FlagSet) an
 	run := func(p program, args []string) int {
 		set := flag.NewFlagSet("ilp-connector "+name, flag.ContinueOnError)
 		set.SetOutput(p.stderr)
-		url := set.String("admin", "http://127.0.0.1:7780", "where the admin API is")
-		tokenFile := set.String("token-file", "", "file with its token")
+		at := p.placeFlags(set).withToken()
 		asJSON := set.Bool("json", false, "print JSON")
 		answer := bind(set)
 		set.Usage = func() {
@@ -58,7 +55,7 @@ func askWith(name, does, arguments string, most int, bind func(*flag.FlagSet) an
 			set.Usage()
 			return exitUsage
 		}
-		client, err := clientOf(*url, *tokenFile)
+		client, err := at.client()
 		if err != nil {
 			return p.fail(exitUsage, err)
 		}
@@ -96,18 +93,6 @@ func parseBetween(set *flag.FlagSet, args []string) (rest []string, err error) {
 		}
 		rest, args = append(rest, set.Arg(0)), set.Args()[1:]
 	}
-}
-
-func clientOf(url, tokenFile string) (*admin.Client, error) {
-	options := admin.ClientOptions{URL: url}
-	if tokenFile != "" {
-		token, err := os.ReadFile(tokenFile)
-		if err != nil {
-			return nil, err
-		}
-		options.Token = string(bytes.TrimRight(token, "\r\n"))
-	}
-	return admin.NewClient(options)
 }
 
 // outcomeError is an end that has an exit code of its own.

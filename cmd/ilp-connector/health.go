@@ -14,7 +14,7 @@ const healthTimeout = 4 * time.Second
 func (p program) health(args []string) int {
 	set := flag.NewFlagSet("ilp-connector health", flag.ContinueOnError)
 	set.SetOutput(p.stderr)
-	url := set.String("admin", "http://127.0.0.1:7780", "where the admin API is")
+	url := p.placeFlags(set).url
 	if code, ok := parse(set, args); !ok {
 		return code
 	}
