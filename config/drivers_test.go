@@ -17,13 +17,14 @@ import (
 // what is wrong, with its path below options.
 func TestPluginOptions(t *testing.T) {
 	const token = "0123456789abcdef0123456789abcdef"
+	files := certificateFiles(t)
 	for _, c := range []struct{ plugin, options, want string }{
 		{"ilp-plugin-btp", `{"server": "btp+wss://a:b@bob.example/ilp"}`, "dials btp+wss://bob.example/ilp"},
 		{"btp", `{"server": "btp+ws://bob.example", "btpAccount": "a", "btpToken": "b"}`, "without TLS"},
 		{"btp", `{"server": "btp+wss://a:b@c", "reconnectInterval": 500, "reconnectIntervals": [0, 100, 5000], "reconnectClearTryTimeout": 1, "responseTimeout": 35000}`, "responseTimeout has no effect"},
 		{"btp", `{"listener": {"port": 7768, "secret": "b"}}`, "listens on http://:7768/ (BTP"},
 		{"btp", `{"listener": {"secret": "b", "wsOpts": {"host": "127.0.0.1", "port": 7768, "path": "/x"}, "username": "a", "sockets": "newest"}}`, "http://127.0.0.1:7768/x (BTP, sockets newest)"},
-		{"btp", `{"listener": {"port": 7768, "secret": "b", "tls": {"certFile": "a", "keyFile": "b"}}}`, "listens on https://:7768/"},
+		{"btp", `{"listener": {"port": 7768, "secret": "b", "tls": ` + files + `}}`, "listens on https://:7768/"},
 		{"btp", `{}`, "!: needs server"},
 		{"btp", `{"server": "btp+wss://a:b@c", "listener": {"port": 1, "secret": "b"}}`, "!.listener: choose who dials"},
 		{"btp", `{"server": "wss://a:b@c"}`, "!.server: must be a URL"},
@@ -100,7 +101,7 @@ func TestListenersThatDisagree(t *testing.T) {
 	}
 	wantFaults(t, two(btp(`, "secret": "x"`), btp(`, "secret": "x"`)), `accounts.b.options.listener: the credentials of account "a"`)
 	wantFaults(t, two(btp(`, "secret": "x"`), btp(`, "secret": "y", "sockets": "newest"`)), "accounts.b.options.listener: choose another port or path")
-	wantFaults(t, two(btp(`, "secret": "x"`), btp(`, "secret": "y", "tls": {"certFile": "a", "keyFile": "b"}`)), "accounts.b.options.listener: another certificate")
+	wantFaults(t, two(btp(`, "secret": "x"`), btp(`, "secret": "y", "tls": `+certificateFiles(t))), "accounts.b.options.listener: another certificate")
 	wantFaults(t, two(btp(`, "secret": "x"`), record(`"plugin": "http"`, `"options": {"incoming": {"port": 7768, "staticToken": "0123456789abcdef0123456789abcdef"}}`)),
 		"accounts.b.options.incoming: choose another port or path")
 	wantFaults(t, two(record(), record(`"plugin": "btp"`, `"options": {"listener": {"port": 7780, "secret": "x"}}`)), `adminApiPort: is that of account "b"`)

@@ -34,7 +34,7 @@ func TestSettlementEngineOptions(t *testing.T) {
 	wantFaults(t, err, "accounts.bob.settlementEngine.listener.token: whoever reaches 0.0.0.0")
 	_, err = load(t, accounts(`"settlementEngine": {"url": "http://e", "listener": {"port": 1, "clientSubjects": ["CN=e"]}}`))
 	wantFaults(t, err, "accounts.bob.settlementEngine.listener.tls: is without authorities")
-	_, err = load(t, accounts(`"settlementEngine": {"url": "http://e", "listener": {"port": 1, "clientKeys": ["00"], "tls": {"certFile": "c", "keyFile": "k", "authorities": "a"}}}`))
+	_, err = load(t, accounts(`"settlementEngine": {"url": "http://e", "listener": {"port": 1, "clientKeys": ["00"], "tls": `+certificateFiles(t)+`}}`))
 	wantFaults(t, err, "accounts.bob.settlementEngine.listener.clientKeys: holds \"00\"")
 	_, err = load(t, accounts(`"settlementEngine": {"url": "`+hidden+`", "listener": {"port": 1}}`))
 	wantFaults(t, err, "accounts.bob.settlementEngine: ")

@@ -53,6 +53,7 @@ func (e *Error) Error() string {
 type faults struct {
 	list    []Fault
 	sources map[string]string // file or variable by top-level key
+	later   []func()          // what is looked at when everything else was
 }
 
 // add notes a fault, unless one of the same value, or of something around

@@ -78,6 +78,9 @@ func (r *Registry) plan(c Config, f *faults) (*Plan, error) {
 	k.connections()
 	k.admin()
 	k.logs()
+	for _, look := range f.later {
+		look()
+	}
 	if len(f.list) == 0 {
 		k.made()
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/interledger-go/connector/backend"
 	"github.com/interledger-go/connector/config"
 	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/testcert"
 	"github.com/interledger-go/connector/middleware"
 )
 
@@ -72,6 +73,7 @@ func needsRestart(value string) keyCase { return keyCase{value: value, restart: 
 
 // keyCases has every key there is. A new one is put in one of the two kinds.
 func keyCases(t *testing.T) map[string]keyCase {
+	certFile, keyFile := testcert.WritePair(t, t.TempDir(), testcert.SelfSigned(t, testcert.Named("peer")))
 	rate := func(from, to, want string) func(*testing.T, *running) {
 		return func(t *testing.T, r *running) {
 			if got := r.rate(t, from, to); got != want {
@@ -152,7 +154,7 @@ func keyCases(t *testing.T) map[string]keyCase {
 		"adminApi":               needsRestart("false"),
 		"adminApiHost":           needsRestart("localhost"),
 		"adminApiPort":           needsRestart("1"),
-		"adminApiTls":            needsRestart(`{"certFile": "a", "keyFile": "b"}`),
+		"adminApiTls":            needsRestart(fmt.Sprintf(`{"certFile": %q, "keyFile": %q}`, certFile, keyFile)),
 		"logFormat":              needsRestart("json"),
 	}
 }

@@ -3,11 +3,15 @@ package config_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/interledger-go/connector/config"
 	"github.com/interledger-go/connector/internal/testcert"
@@ -59,14 +63,17 @@ func TestLinkByClientCertificate(t *testing.T) {
 }
 
 func TestClientCertificatesThatAreNone(t *testing.T) {
+	files := certificateFiles(t)
+	pair, _, _ := strings.Cut(files, `, "authorities"`)
+	pair += "}"
 	for option, want := range map[string]string{
-		`"listener": {"port": 7768, "clientKeys": ["00"], "tls": {"certFile": "c", "keyFile": "k", "authorities": "a"}}`:                  "64 hexadecimal digits",
-		`"listener": {"port": 7768, "clientSubjects": [""], "tls": {"certFile": "c", "keyFile": "k", "authorities": "a"}}`:                "any certificate without a subject",
-		`"listener": {"port": 7768, "clientSubjects": ["CN=a"], "tls": {"certFile": "c", "keyFile": "k"}}`:                                "without authorities",
-		`"listener": {"port": 7768, "secret": "x", "clientNames": ["*.a"], "tls": {"certFile": "c", "keyFile": "k", "authorities": "a"}}`: "no DNS name",
-		`"listener": {"port": 7768, "secret": "x", "requireCertificate": true}`:                                                           "requireCertificate",
-		`"listener": {"port": 7768, "clientSubjects": ["CN=a"]}`:                                                                          "without authorities",
-		`"listener": {"port": 7768, "tls": {"certFile": "c", "keyFile": "k", "authorities": "a"}}`:                                        "listener.secret",
+		`"listener": {"port": 7768, "clientKeys": ["00"], "tls": ` + files + `}`:                  "64 hexadecimal digits",
+		`"listener": {"port": 7768, "clientSubjects": [""], "tls": ` + files + `}`:                "any certificate without a subject",
+		`"listener": {"port": 7768, "clientSubjects": ["CN=a"], "tls": ` + pair + `}`:             "without authorities",
+		`"listener": {"port": 7768, "secret": "x", "clientNames": ["*.a"], "tls": ` + files + `}`: "no DNS name",
+		`"listener": {"port": 7768, "secret": "x", "requireCertificate": true}`:                   "requireCertificate",
+		`"listener": {"port": 7768, "clientSubjects": ["CN=a"]}`:                                  "without authorities",
+		`"listener": {"port": 7768, "tls": ` + files + `}`:                                        "listener.secret",
 	} {
 		_, err := load(t, accounts(`"plugin": "btp"`, `"options": {`+option+`}`))
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -144,8 +151,102 @@ func (c connections) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
+// certificateFiles is the option of a listener whose files are sound.
+func certificateFiles(t *testing.T) string {
+	certFile, keyFile := testcert.WritePair(t, t.TempDir(), testcert.SelfSigned(t, testcert.Named("peer")))
+	return fmt.Sprintf(`{"certFile": %q, "keyFile": %q, "authorities": %q}`, certFile, keyFile, certFile)
+}
+
+// What is wrong with files is said by the path of the option, and by the name of
+// the file, with everything else that is wrong.
+func TestCertificateFilesThatAreOfNoUse(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string, c tls.Certificate) (certFile, keyFile string) {
+		d := filepath.Join(dir, name)
+		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return testcert.WritePair(t, d, c)
+	}
+	good, goodKey := in("good", testcert.SelfSigned(t, testcert.Named("peer")))
+	_, otherKey := in("other", testcert.SelfSigned(t, testcert.Named("peer")))
+	expired, expiredKey := in("expired", testcert.SelfSigned(t, testcert.Subject{CommonName: "peer", Until: time.Now().Add(-time.Hour)}))
+	early, earlyKey := in("early", testcert.SelfSigned(t, testcert.Subject{CommonName: "peer", Until: time.Now().Add(24 * time.Hour)}))
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	none := filepath.Join(dir, "none")
+	for _, test := range []struct {
+		cert, key, authorities string
+		option, want           string
+	}{
+		{none, goodKey, "", "certFile", `is "` + none + `", which cannot be read: no such file`},
+		{good, none, "", "keyFile", `is "` + none + `", which cannot be read: no such file`},
+		{good, goodKey, none, "authorities", `is "` + none + `", which cannot be read: no such file`},
+		{dir, goodKey, "", "certFile", "cannot be read: is a directory"},
+		{text, goodKey, "", "certFile", "no chain of certificates in PEM: there is none"},
+		{goodKey, good, "", "certFile", "no chain of certificates in PEM: there is none"},
+		{good, text, "", "keyFile", "is not the key of"},
+		{good, otherKey, "", "keyFile", "private key does not match public key"},
+		{expired, expiredKey, "", "certFile", "which has expired on"},
+		{early, earlyKey, "", "certFile", "which is not valid before"},
+		{good, goodKey, text, "authorities", "has no certificates in PEM"},
+		{good, goodKey, expired, "authorities", "have all expired"},
+	} {
+		server := fmt.Sprintf(`{"certFile": %q, "keyFile": %q`, test.cert, test.key)
+		if test.authorities != "" {
+			server += fmt.Sprintf(`, "authorities": %q`, test.authorities)
+		}
+		server += "}"
+		for path, more := range map[string][]string{
+			"accounts.bob.options.listener.tls": {accounts(`"plugin": "btp"`, `"options": {"listener": {"port": 7768, "tls": `+server+`}}`)},
+			"accounts.bob.options.incoming.tls": {accounts(`"plugin": "http"`, `"options": {"incoming": {"port": 7768, "path": "x", "tls": `+server+`}}`)},
+			"accounts.bob.options.outgoing.tls": {accounts(`"plugin": "http"`, `"options": {"outgoing": {"url": "https://bob/", "tls": `+server+`}, "incoming": {"port": 1}}`)},
+			"accounts.bob.options.tls":          {accounts(`"plugin": "btp"`, `"options": {"server": "x", "tls": `+server+`}`)},
+			"accounts.bob.settlementEngine.tls": {accounts(`"settlementEngine": {"url": "https://e", "tls": ` + server + `, "listener": {"port": 1, "host": "0.0.0.0"}}`)},
+			"adminApiTls":                       {"CONNECTOR_ADMIN_API_TLS=" + server, "CONNECTOR_ADMIN_API=true", "CONNECTOR_LOG_LEVEL=loud"},
+		} {
+			_, err := load(t, more...)
+			faults, ok := errors.AsType[*config.Error](err)
+			if !ok {
+				t.Errorf("%s of %+v is taken", path, test)
+				continue
+			}
+			if len(faults.Faults) != 2 {
+				t.Errorf("%s: the faults are %v; want that of the file, and another", path, faults.Faults)
+			}
+			last := faults.Faults[len(faults.Faults)-1]
+			if last.Path != path+"."+test.option || !strings.Contains(last.Problem, test.want) {
+				t.Errorf("%s: the last fault is %v, want one of %s that has %q", path, last, test.option, test.want)
+			}
+		}
+	}
+}
+
+// A client needs no certificate, but what it has must be whole.
+func TestHalfACertificate(t *testing.T) {
+	certFile, keyFile := testcert.WritePair(t, t.TempDir(), testcert.SelfSigned(t, testcert.Named("peer")))
+	for files, want := range map[string]string{
+		fmt.Sprintf(`{"certFile": %q}`, certFile):    "keyFile: is missing",
+		fmt.Sprintf(`{"keyFile": %q}`, keyFile):      "certFile: is missing",
+		fmt.Sprintf(`{"authorities": %q}`, certFile): "",
+		`{}`: "",
+	} {
+		_, err := load(t, accounts(`"plugin": "btp"`, `"options": {"server": "btp+wss://a:b@c", "tls": `+files+`}`))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(strings.ReplaceAll(err.Error(), " (CONNECTOR_ACCOUNTS)", ""), want) {
+			t.Errorf("%s: %v, want %q", files, err, want)
+		}
+	}
+}
+
+// What is gone between the plan and its start is noticed then.
 func TestCertificatesThatAreNotThere(t *testing.T) {
-	plan := mustLoad(t, accounts(`"plugin": "btp"`, `"options": {"listener": {"host": "127.0.0.1", "port": 0, "secret": "x", "tls": {"certFile": "/none", "keyFile": "/none"}}}`))
+	certFile, keyFile := testcert.WritePair(t, t.TempDir(), testcert.SelfSigned(t, testcert.Named("peer")))
+	plan := mustLoad(t, accounts(`"plugin": "btp"`, fmt.Sprintf(`"options": {"listener": {"host": "127.0.0.1", "port": 0, "secret": "x", "tls": {"certFile": %q, "keyFile": %q}}}`, certFile, keyFile)))
+	if err := os.Remove(keyFile); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := plan.Build(t.Context(), config.Options{}); err == nil {
 		t.Error("it is served without its certificate")
 	}

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/interledger-go/connector/config"
+	"github.com/interledger-go/connector/internal/testcert"
 )
 
 // Every variable of the reference and of ours: what it is by default, a value
 // that is right, and values that are wrong in each way. The values are read
 // from the configuration, as text.
 func TestVariables(t *testing.T) {
+	certFile, keyFile := testcert.WritePair(t, t.TempDir(), testcert.SelfSigned(t, testcert.Named("peer")))
 	duration := func(name string, get func(c config.Config) config.Duration, standard string) variableCase {
 		return variableCase{
 			name: name, get: func(c config.Config) any { return get(c) }, standard: standard,
@@ -99,7 +101,8 @@ func TestVariables(t *testing.T) {
 		{name: "ADMIN_API_READ_TOKENS", get: func(c config.Config) any { return len(c.AdminAPIReadTokens) }, standard: "0",
 			right: map[string]string{`["a token that nobody guesses"]`: "1"}, wrong: map[string]string{`"a token that nobody guesses"`: "must be a list"}},
 		{name: "ADMIN_API_TLS", get: func(c config.Config) any { return c.AdminAPITLS != nil }, standard: "false",
-			right: map[string]string{`{"certFile": "a", "keyFile": "b"}`: "true"}, wrong: map[string]string{"[]": "must be an object"}},
+			right: map[string]string{fmt.Sprintf(`{"certFile": %q, "keyFile": %q}`, certFile, keyFile): "true"},
+			wrong: map[string]string{"[]": "must be an object"}},
 		{name: "LOG_LEVEL", get: func(c config.Config) any { return c.LogLevel }, standard: "info",
 			right: map[string]string{"debug": "debug"}, wrong: map[string]string{"verbose": "there are"}},
 		{name: "LOG_FORMAT", get: func(c config.Config) any { return c.LogFormat }, standard: "text",

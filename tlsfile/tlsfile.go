@@ -216,14 +216,16 @@ func (l *loaded) server(base *tls.Config) *tls.Config {
 
 // Client gives a configuration for clients, made from base, which may be nil
 // and is not changed. The certificate that it shows is read again when it has
-// changed; the authorities are those of now.
+// changed; the authorities are those of now. With a certificate no sessions are
+// resumed, whatever base says: to the server a session is that of the
+// certificate which it began with.
 func (f *Files) Client(base *tls.Config) *tls.Config {
 	config := clone(base)
 	if f.options.Authorities != "" {
 		config.RootCAs = f.current().authorities
 	}
 	if f.options.Certificate != "" {
-		config.Certificates = nil
+		config.Certificates, config.ClientSessionCache = nil, nil
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return f.current().certificate, nil
 		}

@@ -96,7 +96,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 	a := testcert.NewAuthority(t)
 	bob, alice := newDirectory(t, a, "bob"), newDirectory(t, a, "alice")
 	server := startServer(t, load(t, bob.options()).Server(&tls.Config{NextProtos: []string{"http/1.1"}}))
-	client := load(t, alice.options()).Client(nil)
+	client := load(t, alice.options()).Client(&tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(10)})
 	wantNames(t, server, client, "bob", "alice")
 
 	renewed := a.Issue(t, testcert.Named("bob, renewed"))
@@ -130,7 +130,8 @@ func TestAuthoritiesAreReadAgain(t *testing.T) {
 	}
 	server := startServer(t, load(t, bob.options()).Server(&tls.Config{NextProtos: []string{"http/1.1"}, VerifyConnection: count}))
 	eve.trust(t, a) // she trusts bob
-	good, bad := load(t, alice.options()).Client(&tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(10)}), load(t, eve.options()).Client(nil)
+	good, bad := load(t, alice.options()).Client(nil), load(t, eve.options()).Client(nil)
+	good.ClientSessionCache = tls.NewLRUClientSessionCache(10)
 	wantNames(t, server, good, "bob", "alice")
 	wantNames(t, server, good, "bob", "alice")
 	if resumed != 1 {
