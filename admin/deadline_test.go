@@ -42,31 +42,41 @@ func slowly(t *testing.T, o admin.Options) (conn net.Conn, stop func()) {
 // A body that does not come in time ends its request and its connection,
 // however much of it there is.
 func TestBodiesComeInTime(t *testing.T) {
-	for name, every := range map[string]time.Duration{"half of it": time.Hour, "a byte a second": time.Second} {
+	for name, test := range map[string]struct {
+		every time.Duration
+		path  string
+		token string
+		want  int
+	}{
+		"half of it":                  {time.Hour, "/balance", fullToken, http.StatusRequestTimeout},
+		"a byte a second":             {time.Second, "/balance", fullToken, http.StatusRequestTimeout},
+		"one that nobody wants":       {time.Hour, "/alerts/1/nothing", fullToken, http.StatusNotFound},
+		"one of somebody who is none": {time.Hour, "/balance", "another token of sixteen bytes", http.StatusUnauthorized},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				conn, stop := slowly(t, admin.Options{Connector: plain(t)})
 				defer stop()
 				begun := time.Now()
 				go func() {
-					fmt.Fprintf(conn, "POST /balance HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 1000\r\n\r\n", fullToken)
+					fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 1000\r\n\r\n", test.path, test.token)
 					for {
 						if _, err := io.WriteString(conn, "{"); err != nil {
 							return
 						}
-						time.Sleep(every)
+						time.Sleep(test.every)
 					}
 				}()
 				reader := bufio.NewReader(conn)
 				response, err := http.ReadResponse(reader, nil)
-				if err != nil || response.StatusCode != http.StatusRequestTimeout || time.Since(begun) != 10*time.Second {
-					t.Fatalf("after %v: %+v, %v; want 408 after 10 s", time.Since(begun), response, err)
+				if err != nil || response.StatusCode != test.want || time.Since(begun) != 10*time.Second {
+					t.Fatalf("after %v: %+v, %v; want %d after 10 s", time.Since(begun), response, err, test.want)
 				}
 				if _, err := io.ReadAll(reader); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) || time.Since(begun) > 12*time.Second {
 					t.Errorf("after %v: %v, want the end of the connection", time.Since(begun), err)
 				}
 				stop()
-				time.Sleep(every)
+				time.Sleep(test.every)
 			})
 		})
 	}

@@ -178,6 +178,7 @@ func (h *Handler) endpoints() []endpoint {
 // ServeHTTP answers a request of the API or of the page.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
+	beginBody(w, r)
 	found, pattern := h.mux.Handler(r)
 	e, known := h.table[pattern]
 	if !known { // there is no such path, or no such method of it: for the eyes of readers alone
@@ -209,10 +210,7 @@ func secure(header http.Header) {
 
 // serve answers a request that was admitted.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
-	if r.ContentLength != 0 {
-		timed := &timedBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
-		r.Body = http.MaxBytesReader(w, timed, h.o.MaxBody)
-	}
+	r.Body = http.MaxBytesReader(w, r.Body, h.o.MaxBody)
 	var err error
 	if e.answer == nil {
 		beginAnswer(w)

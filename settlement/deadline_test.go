@@ -2,6 +2,7 @@ package settlement_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +13,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/internal/pipenet"
+	"github.com/interledger-go/connector/plugin"
+	"github.com/interledger-go/connector/settlement"
 )
 
 // A settlement, or a message, whose body does not come in time is answered 408
@@ -78,4 +82,35 @@ func TestBodiesComeInTime(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A message may take longer than its server lets an answer take, and is answered.
+func TestAnswersOutlastTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := join(t, newEngine(t, answers(201), func(o *settlement.Options) { o.Timeout = 5 * time.Minute }))
+		late := plugin.HandlerFunc(func(context.Context, *ilp.Prepare) ilp.Reply {
+			time.Sleep(4 * time.Minute)
+			return ilp.Rejectf(ilp.F00BadRequest, "late")
+		})
+		if err := f.peer.Open(t.Context(), late); err != nil {
+			t.Fatal(err)
+		}
+		defer f.peer.Close()
+		l := pipenet.Listen()
+		web := &http.Server{Handler: f.engine, WriteTimeout: time.Second}
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = web.Serve(l) })
+		defer serving.Wait()
+		defer web.Close()
+		conn, err := l.Dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		go io.WriteString(conn, "POST /accounts/bob/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\nContent-Type: application/octet-stream\r\nContent-Length: 1\r\n\r\nx")
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || response.StatusCode != http.StatusBadGateway {
+			t.Errorf("the answer is %+v, %v; want that the peer has rejected it", response, err)
+		}
+	})
 }

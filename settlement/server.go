@@ -23,15 +23,17 @@ const (
 	maxQuantity = 4 << 10
 	// maxKey is the longest key, in bytes, that a ledger takes.
 	maxKey = 200
-	// bodyTimeout is for the body of a request, where the server can tell.
-	bodyTimeout = 10 * time.Second
+	// bodyTimeout is for the body of a request, and answerTimeout for what it is
+	// answered, where the server can tell.
+	bodyTimeout   = 10 * time.Second
+	answerTimeout = 10 * time.Second
 )
 
 // ServeHTTP serves the engine: POST /accounts/ID/settlements says that money
 // has arrived (SE-30), POST /accounts/ID/messages sends a message to the
 // counterparty's engine (SE-31). The host strips what it has in front of these
-// paths, and bounds with its http.Server how long headers are and take, and how
-// long an answer does. A body has ten seconds to come.
+// paths, and bounds with its http.Server how long headers are and take. A body
+// has ten seconds to come, and an answer as long to be read.
 //
 // A settlement is booked when the answer is 201; its body is the quantity that
 // was asked for, of which nothing is left over. After a 4xx it is not, and the
@@ -55,10 +57,17 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// follows on this connection may be nobody's.
 		w.Header().Set("Connection", "close")
 	}
+	control := http.NewResponseController(w)
+	if r.ContentLength != 0 { // also for a body that is refused: net/http reads it before the answer leaves
+		_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
 	if err := e.guard.check(r); err != nil {
 		e.refuse(w, r, err)
 		return
 	}
+	// A message may wait for its reply for longer than the server lets an
+	// answer take.
+	_ = control.SetWriteDeadline(time.Now().Add(bodyTimeout + e.timeout + answerTimeout))
 	id, what, ok := splitPath(r.URL)
 	if !ok {
 		fail(w, http.StatusNotFound, "there is no such resource")
@@ -212,12 +221,10 @@ func readBody(w http.ResponseWriter, r *http.Request, contentType string, limit 
 		fail(w, http.StatusUnsupportedMediaType, "the Content-Type must be "+contentType)
 		return nil, false
 	}
-	control := http.NewResponseController(w)
-	timed := r.ContentLength != 0 && control.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err == nil {
-		if timed { // net/http would take it for the end of the client
-			_ = control.SetReadDeadline(time.Time{})
+		if r.ContentLength != 0 { // net/http would take the deadline for the end of the client
+			_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 		}
 		return body, true
 	}

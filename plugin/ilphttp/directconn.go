@@ -36,7 +36,8 @@ type directConn struct {
 	buf         []byte
 	begin, end  int // of what was read and not used, in buf
 	out         []byte
-	readBy      time.Time // the deadlines that are set; zero: none
+	patience    time.Duration // with who reads the response
+	readBy      time.Time     // the deadlines that are set; zero: none
 	writeBy     time.Time
 	date        []byte // as of second
 	second      int64
@@ -224,6 +225,7 @@ func (c *directConn) identify(h *head) *identity {
 // exchange takes the packet of a request and answers it. It reports whether
 // the connection goes on.
 func (c *directConn) exchange(id *identity, h *head) bool {
+	c.patience = id.peer.limits.BodyTimeout
 	packet := make([]byte, h.length)
 	n := copy(packet, c.buf[c.begin+h.size:c.end])
 	c.begin += h.size + n
@@ -239,6 +241,10 @@ func (c *directConn) exchange(id *identity, h *head) bool {
 		return c.refuse(status, err, false)
 	}
 	defer id.peer.waiters.put(answer)
+	if !id.peer.beginAnswering() { // so many that it does not read
+		return false
+	}
+	defer id.peer.endAnswering()
 	c.respond(http.StatusOK, packetHeader, len(answer.packet), false)
 	c.out = append(c.out, answer.packet...)
 	return c.write()
@@ -293,7 +299,7 @@ func (c *directConn) respond(status int, header string, length int, last bool) {
 
 // write sends a response. It reports whether the connection goes on.
 func (c *directConn) write() bool {
-	if !c.deadline(&c.writeBy, c.l.times.write, c.conn.SetWriteDeadline) {
+	if !c.deadline(&c.writeBy, c.patience, c.conn.SetWriteDeadline) {
 		return false
 	}
 	_, err := c.conn.Write(c.out)

@@ -3,6 +3,7 @@ package ilphttp_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/rsa"
 	"encoding/base64"
 	"fmt"
@@ -12,11 +13,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/internal/pipenet"
 	"github.com/interledger-go/connector/plugin/ilphttp"
 )
 
@@ -377,6 +382,107 @@ func TestUnusualRequests(t *testing.T) {
 					t.Errorf("%s: the statuses are %v, want %v: %+v", p.name, statuses(all), test.want, all)
 				}
 			}
+		})
+	}
+}
+
+// A client that does not read what it is answered loses its connection, and
+// does not keep others out: no more of its answers wait than it may have packets
+// in flight.
+func TestAnswersThatAreNotRead(t *testing.T) {
+	const most = 3
+	for _, listener := range []bool{true, false} {
+		t.Run(fmt.Sprintf("Listener: %t", listener), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, h := pipenet.Listen(), newCounter()
+				srv := ilphttp.NewServer(ilphttp.ServerOptions{Limits: ilphttp.Limits{MaxInFlight: most}})
+				account(t, srv, tokens(token), h)
+				web := ilphttp.NewHTTPServer(srv)
+				inner := net.Listener(l)
+				if listener {
+					direct := ilphttp.NewListener(l, web, func(string) (*ilphttp.Server, string) { return srv, "" })
+					defer direct.Shutdown(context.WithoutCancel(t.Context()))
+					inner = direct
+				}
+				var serving sync.WaitGroup
+				serving.Go(func() { _ = web.Serve(inner) })
+				defer serving.Wait()
+				defer web.Close()
+				begun, ended := time.Now(), make(chan time.Duration, 2*most)
+				for range 2 * most { // of which none waits for another: their packets are answered
+					conn := dialPipe(t, l)
+					defer conn.Close()
+					_, _ = io.WriteString(conn, plain(encode(t, newPrepare())))
+					synctest.Wait()
+					go func() { // a pipe has no buffer: to ask whether it is open does not read
+						for {
+							if _, err := conn.Write(nil); err != nil {
+								ended <- time.Since(begun)
+								return
+							}
+							time.Sleep(time.Second)
+						}
+					}()
+				}
+				time.Sleep(2 * time.Second)
+				if n := len(ended); listener && n != most {
+					t.Errorf("%d connections have ended, want %d: the others wait", n, most)
+				}
+				for i := range 2 * most {
+					if took := <-ended; took > ilphttp.DefaultBodyTimeout+2*time.Second {
+						t.Errorf("connection %d has ended after %v", i, took)
+					}
+				}
+				if n := h.prepares.Load(); n != 2*most {
+					t.Errorf("%d packets were taken, want %d", n, 2*most)
+				}
+			})
+		})
+	}
+}
+
+// A packet may be held for longer than the server lets an answer take, over
+// either version of HTTP, and is answered.
+func TestAnswersOutlastTheServer(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP/2: %t", http2), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				protocols := new(http.Protocols)
+				protocols.SetHTTP1(!http2)
+				protocols.SetUnencryptedHTTP2(http2)
+				srv, h := ilphttp.NewServer(ilphttp.ServerOptions{}), newSilent()
+				account(t, srv, tokens(token), h)
+				l, web := pipenet.Listen(), ilphttp.NewHTTPServer(srv)
+				web.Protocols = protocols
+				var serving sync.WaitGroup
+				serving.Go(func() { _ = web.Serve(l) })
+				defer serving.Wait()
+				defer web.Close()
+				transport := &http.Transport{DialContext: l.Dial, Protocols: protocols}
+				defer transport.CloseIdleConnections()
+				for range 2 {
+					prepare := newPrepare()
+					prepare.ExpiresAt = time.Now().Add(4 * time.Minute)
+					r, err := http.NewRequest(http.MethodPost, "http://bob/ilp", bytes.NewReader(encode(t, prepare)))
+					if err != nil {
+						t.Fatal(err)
+					}
+					r.Header.Set("Authorization", "Bearer "+token)
+					r.Header.Set("Content-Type", "application/octet-stream")
+					go func() {
+						responder := <-h.got
+						time.Sleep(3 * time.Minute)
+						responder.Reply(t.Context(), fulfill)
+					}()
+					response, err := transport.RoundTrip(r)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, ok := replyOf(t, response).(*ilp.Fulfill); !ok || response.ProtoMajor == 2 != http2 {
+						t.Errorf("the answer is %+v", response)
+					}
+				}
+			})
 		})
 	}
 }

@@ -34,8 +34,8 @@ type Limits struct {
 	// expires later is given up as if it expired then.
 	MaxHold time.Duration
 	// BodyTimeout bounds the time in which a body is read, once its request
-	// is authenticated. It is for incoming requests only: see NewHTTPServer
-	// for the time before, and after.
+	// is authenticated, and that in which the client takes the answer. It is
+	// for incoming requests only: see NewHTTPServer for the time before.
 	BodyTimeout time.Duration
 }
 

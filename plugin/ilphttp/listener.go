@@ -54,12 +54,13 @@ var _ net.Listener = (*Listener)(nil)
 
 // times are the limits of a connection; 0 or less: none.
 type times struct {
-	handshake, head, idle, write time.Duration
+	handshake, head, idle time.Duration
 }
 
-// NewListener makes a Listener over inner for web, whose ReadHeaderTimeout,
-// IdleTimeout and WriteTimeout are its own. With a web.TLSConfig connections
-// are secured here; use Serve all the same, not ServeTLS.
+// NewListener makes a Listener over inner for web, whose ReadHeaderTimeout and
+// IdleTimeout are its own; for bodies and answers see Limits.BodyTimeout. With
+// a web.TLSConfig connections are secured here; use Serve all the same, not
+// ServeTLS.
 //
 // find gives the Server that web would have serve a path, and the account that
 // the path names, if it names one; a nil Server: web serves it. It is called
@@ -68,7 +69,7 @@ type times struct {
 func NewListener(inner net.Listener, web *http.Server, find func(path string) (server *Server, account string)) *Listener {
 	l := &Listener{
 		inner: inner, find: find, state: web.ConnState, most: DefaultMaxConnections,
-		times:  times{handshake: web.ReadHeaderTimeout, head: web.ReadHeaderTimeout, idle: web.IdleTimeout, write: web.WriteTimeout},
+		times:  times{handshake: web.ReadHeaderTimeout, head: web.ReadHeaderTimeout, idle: web.IdleTimeout},
 		others: make(chan net.Conn), failures: make(chan error), done: make(chan struct{}),
 		conns: make(map[*directConn]struct{}),
 	}

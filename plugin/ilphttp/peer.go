@@ -28,6 +28,7 @@ type Peer struct {
 
 	inFlight  atomic.Int64 // packets from the counterparty
 	reading   atomic.Int64 // bodies
+	answering atomic.Int64 // answers that a Listener writes
 	requests  requestIDs
 	waiters   waiters
 	prepares  sync.Pool // of *ilp.Prepare: they are the handler's for a call

@@ -52,7 +52,10 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if timed {
 		_ = control.SetReadDeadline(time.Time{}) // it has worked before
 	}
-	id.peer.serve(w, r, id, packet)
+	if r.ProtoMajor > 1 { // where the deadline of the http.Server ends the stream, whether or not something is written
+		_ = control.SetWriteDeadline(time.Now().Add(srv.limits.MaxHold + srv.limits.LateWindow + srv.limits.BodyTimeout))
+	}
+	id.peer.serve(w, r, control, id, packet)
 }
 
 // admit gives whose request it is, if its body is to be read. With an error
@@ -166,6 +169,19 @@ func (p *Peer) beginReading() bool {
 
 func (p *Peer) endReading() { p.reading.Add(-1) }
 
+// beginAnswering counts an answer that is being written by a Listener, if there
+// is room for it. They do not count as packets in flight any more, and a client
+// that reads none of them would keep any number of connections.
+func (p *Peer) beginAnswering() bool {
+	if p.answering.Add(1) > int64(p.limits.MaxInFlight) {
+		p.answering.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (p *Peer) endAnswering() { p.answering.Add(-1) }
+
 // readPacket reads a body of at most limit bytes to its end, into fresh
 // memory: a packet will point there. length is -1 if it is not known.
 func readPacket(body io.Reader, length int64, limit int) ([]byte, error) {
@@ -194,7 +210,7 @@ func readPacket(body io.Reader, length int64, limit int) ([]byte, error) {
 }
 
 // serve handles an authenticated packet.
-func (p *Peer) serve(w http.ResponseWriter, r *http.Request, id *identity, packet []byte) {
+func (p *Peer) serve(w http.ResponseWriter, r *http.Request, control *http.ResponseController, id *identity, packet []byte) {
 	request, err := requestID(r.Header)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err)
@@ -211,7 +227,7 @@ func (p *Peer) serve(w http.ResponseWriter, r *http.Request, id *identity, packe
 	case target != nil:
 		p.serveAsync(w, r, id, packet, request, target)
 	default:
-		p.serveSync(w, r, id, packet)
+		p.serveSync(w, r, control, id, packet)
 	}
 }
 
@@ -224,8 +240,11 @@ var (
 )
 
 // serveSync answers in the same exchange (HTTP-20).
-func (p *Peer) serveSync(w http.ResponseWriter, r *http.Request, id *identity, packet []byte) {
+func (p *Peer) serveSync(w http.ResponseWriter, r *http.Request, control *http.ResponseController, id *identity, packet []byte) {
 	answer, status, err := p.exchange(context.WithoutCancel(r.Context()), id, packet, r.Context().Done())
+	if r.ProtoMajor == 1 { // that of the http.Server may be over, and was for the whole request
+		_ = control.SetWriteDeadline(time.Now().Add(p.limits.BodyTimeout))
+	}
 	if err != nil {
 		refuse(w, status, err)
 		return

@@ -69,17 +69,16 @@ const (
 // NewHTTPServer makes an http.Server for h whose limits suit packets, where
 // the zero http.Server has none: time for headers, for a request, for a body
 // that nobody wants and for a response, size of headers, streams of an HTTP/2
-// connection, and connections, as LimitConnections has them by default.
-// Requests are held until their packets are answered, so the time for a
-// response is longer than DefaultMaxHold and DefaultLateWindow together. The
-// host sets Addr, TLSConfig and the like. It suits WebSockets as well, which are
-// none of its connections any more.
+// connection, and connections, as LimitConnections has them by default. A
+// request that is held until its packet is answered has its own time for the
+// response, see Limits.BodyTimeout. The host sets Addr, TLSConfig and the like.
+// It suits WebSockets as well, which are none of its connections any more.
 func NewHTTPServer(h http.Handler) *http.Server {
 	web := &http.Server{
 		Handler:           idleconns.EndBodies(h),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      DefaultMaxHold + DefaultLateWindow + 30*time.Second,
+		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeaderBytes,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: DefaultMaxInFlight},
