@@ -37,6 +37,11 @@ func newWorld(t testing.TB, books store.Store, o miniaccounts.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newWorldWith(t, books, l, o)
+}
+
+func newWorldWith(t testing.TB, books store.Store, l ledger.Ledger, o miniaccounts.Options) *world {
+	t.Helper()
 	o.Ledger = l
 	srv := newServer(t, o)
 	rates, err := onetoone.New(onetoone.Options{})

@@ -123,35 +123,6 @@ func TestPostingsOfAUserAreOneWrite(t *testing.T) {
 	})
 }
 
-// Nor are they made durable in another order: the account's is never ahead of
-// the user's, which is never ahead of the next hop's.
-func TestOrderOfPostingsOfAUser(t *testing.T) {
-	const packets = 50
-	synctest.Test(t, func(t *testing.T) {
-		film := &filmed{Store: memstore.New()}
-		w := newWorld(t, film, named(memstore.New()))
-		must(t, w.wallet.Handle(fulfiller))
-		alice := w.client(t, "alice", "a", plugin.HandlerFunc(fulfiller))
-		time.Sleep(time.Second)
-		film.begin()
-		for range packets {
-			if _, err := plugin.Call(t.Context(), alice, prepareTo("test.connie.wallet")); err != nil {
-				t.Fatal(err)
-			}
-			synctest.Wait()
-		}
-		rows := film.balances(t, "wallet", miniaccounts.DefaultName+"/alice", "mini")
-		for i, row := range rows {
-			if wallet, user, account := -row[0], row[1], row[2]; wallet < user || user < account {
-				t.Errorf("write %d: the wallet is at %d, the user at %d, the account at %d", i, row[0], user, account)
-			}
-		}
-		if len(rows) > 2*packets { // one of them may have begun when the first posting is made
-			t.Errorf("%d packets took %d writes", packets, len(rows))
-		}
-	})
-}
-
 // Whenever the process is killed while users pay and are paid, the users' books
 // are not behind the account's: what the connector has booked with all of them
 // is booked with each. They are ahead of it by no more than the packets that
