@@ -32,7 +32,7 @@ const (
 )
 
 // Group is the sockets that one counterparty of a server has. A socket is in
-// it from its authentication to its end. All methods may be called
+// it from its authentication to its end, or until we end it. All methods may be called
 // concurrently.
 type Group struct {
 	Link
@@ -193,11 +193,10 @@ func (g *Group) End(cause error, ended func(key any) bool) {
 // admit it, or nothing can be written.
 func (g *Group) attach(s *Socket, authRequest uint32, key any) bool {
 	g.mu.Lock()
-	if g.closed || !g.opened || g.Admits != nil && !g.Admits(key) || s.write(&Packet{Type: TypeResponse, RequestID: authRequest}) != nil {
+	if g.closed || !g.opened || g.Admits != nil && !g.Admits(key) || s.write(&Packet{Type: TypeResponse, RequestID: authRequest}) != nil || !s.join(g, key) {
 		g.mu.Unlock()
 		return false
 	}
-	s.link, s.key = &g.Link, key
 	old := g.live()
 	replaced := old[:max(len(old)+1-g.max, 0)]
 	next := append(slices.Clone(old[len(replaced):]), s)
@@ -212,12 +211,19 @@ func (g *Group) attach(s *Socket, authRequest uint32, key any) bool {
 	return true
 }
 
-// detach takes out a socket that has ended.
-func (g *Group) detach(s *Socket, cause error) {
+// drop takes out a socket, if it is there still: no packets go to it from now
+// on.
+func (g *Group) drop(s *Socket) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	next := slices.DeleteFunc(slices.Clone(g.live()), func(other *Socket) bool { return other == s })
 	g.sockets.Store(&next)
-	g.mu.Unlock()
+}
+
+// detach takes out a socket whose goroutine has ended. The handler is told as
+// late as this, so that it is told nothing if another socket comes meanwhile.
+func (g *Group) detach(s *Socket, cause error) {
+	g.drop(s)
 	g.Tell(g.Connected, cause)
 	g.serving.Done()
 }

@@ -34,8 +34,9 @@ type Socket struct {
 	held       atomic.Bool // frames wait for the end of a burst that will flush them
 	place      place       // of the Acceptor
 
-	causeMu sync.Mutex
-	cause   error // why it ended, or is about to
+	endMu sync.Mutex // guards what follows
+	group *Group     // that it is in; nil on a client
+	cause error      // why it ended, or is about to
 
 	burst   *plugin.Burst
 	refused int    // packets of the burst that were refused; see pause
@@ -297,18 +298,32 @@ func failure(err error) *Error {
 	return Errorf(F00NotAcceptedError, "the request failed")
 }
 
-// End ends the socket from this side: what is outstanding fails at once, and
-// the reader ends when the counterparty has closed too, or soon after. Only
-// the first call has an effect.
+// join makes s a socket of g, unless it is at its end.
+func (s *Socket) join(g *Group, key any) bool {
+	s.endMu.Lock()
+	defer s.endMu.Unlock()
+	if s.cause != nil {
+		return false
+	}
+	s.link, s.key, s.group = &g.Link, key, g
+	return true
+}
+
+// End ends the socket from this side: it is sent no packets any more, what is
+// outstanding fails at once, and the reader ends when the counterparty has
+// closed too, or soon after. Only the first call has an effect.
 func (s *Socket) End(cause error, code int) {
-	s.causeMu.Lock()
-	first := s.cause == nil
+	s.endMu.Lock()
+	first, g := s.cause == nil, s.group
 	if first {
 		s.cause = cause
 	}
-	s.causeMu.Unlock()
+	s.endMu.Unlock()
 	if !first {
 		return
+	}
+	if g != nil {
+		g.drop(s)
 	}
 	text := ""
 	if code != wsconn.CodeNormal {
@@ -342,12 +357,12 @@ func (s *Socket) Serve() error {
 			err = s.handle(message)
 		}
 	}
-	s.causeMu.Lock()
+	s.endMu.Lock()
 	if s.cause == nil {
 		s.cause = err
 	}
 	cause := s.cause
-	s.causeMu.Unlock()
+	s.endMu.Unlock()
 	s.fail(cause)
 	s.burst.Flush()
 	s.conn.Close()

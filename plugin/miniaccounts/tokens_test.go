@@ -65,6 +65,27 @@ func TestRotation(t *testing.T) {
 	})
 }
 
+// A socket that has been ended is sent no packets, however long its client
+// takes to see that: they go to another socket, or to nobody.
+func TestPacketsAfterRevocation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, named(memstore.New()))
+		must(t, n.AddToken(t.Context(), "alice", "old"))
+		must(t, n.AddToken(t.Context(), "alice", "new"))
+		fresh := n.user(t, "alice", "new")
+		n.user(t, "alice", "old") // the newest; it reads nothing
+		must(t, n.RevokeToken(t.Context(), "alice", "old"))
+		result := ask(n, prepareTo("test.connie.mini.alice"))
+		synctest.Wait()
+		if len(result) > 0 {
+			t.Fatalf("the packet was given to a socket that has ended: %+v", <-result)
+		}
+		fresh.ReadPrepare()
+		must(t, n.RemoveUser(t.Context(), "alice"))
+		get(t, ask(n, prepareTo("test.connie.mini.alice"))).wantReject(t, ilp.F02Unreachable, "No clients connected for account alice")
+	})
+}
+
 // A user who has been removed is nobody, and nobody gets its name.
 func TestRemoveUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
