@@ -328,6 +328,7 @@ func TestCallbackURL(t *testing.T) {
 		"http://far/x": 202, "http://far:80/x": 202, "http://agreed:8080/other": 202,
 		"https://far/x": 403, "http://far:81/x": 403, "http://agreed/": 403, "http://127.0.0.1/": 403, "http://far.eve/": 403,
 		"ftp://far/": 400, "//far/": 400, "far": 400, "http://user@far/": 400,
+		"http://far/x?a HTTP/1.1": 400, "http://far/x y": 202, // the latter is encoded
 	} {
 		t.Run(url, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

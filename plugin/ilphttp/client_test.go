@@ -292,6 +292,7 @@ func TestClientRefusesBadOptions(t *testing.T) {
 		"asynchronous": {URL: "https://bob/", Async: true},
 		"delimiter":    {URL: "https://bob/", Delimiter: "%"},
 		"not ASCII":    {URL: "https://bücher.example/"},
+		"a space":      {URL: "https://bob/ilp?a HTTP/1.1"},
 		"be sent":      {URL: "https://bob/", Token: "a\r\nHost: eve"},
 		"Peer-Name":    {URL: "https://bob/", PeerName: "a\nb"},
 		"one of them":  {URL: "https://bob/", JWT: &ilphttp.SignedJWT{}},

@@ -1,12 +1,14 @@
 package ilphttp_test
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -42,7 +44,7 @@ func jwks(keys ...map[string]string) string {
 type issuer struct {
 	mu      sync.Mutex
 	body    string
-	status  int // 0: the connection breaks
+	status  int // 0: the connection breaks; or one of those below
 	fetches int
 }
 
@@ -52,16 +54,38 @@ func (i *issuer) publish(status int, body string) {
 	i.status, i.body = status, body
 }
 
-func (i *issuer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+// What an issuer may do instead of answering with a status.
+const (
+	drips   = -1 // a byte a second, without end
+	unpacks = -2 // what is small on its way and large when it is unpacked
+)
+
+func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	i.fetches++
-	if i.status == 0 {
+	status, body := i.status, i.body
+	i.mu.Unlock()
+	switch status {
+	case 0:
 		panic(http.ErrAbortHandler)
+	case drips:
+		for r.Context().Err() == nil {
+			_, _ = io.WriteString(w, " ")
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(time.Second)
+		}
+	case unpacks:
+		w.Header().Set("Content-Encoding", "gzip")
+		packed := gzip.NewWriter(w)
+		for range 10 {
+			_, _ = packed.Write(make([]byte, 1<<20))
+		}
+		_ = packed.Close()
+	default:
+		w.Header().Set("Location", "http://127.0.0.1/elsewhere")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
 	}
-	w.Header().Set("Location", "http://127.0.0.1/elsewhere")
-	w.WriteHeader(i.status)
-	_, _ = w.Write([]byte(i.body))
 }
 
 func (i *issuer) fetched() int {
@@ -195,6 +219,8 @@ func TestKeySetOutlivesItsIssuer(t *testing.T) {
 		body   string
 	}{
 		"down":     {0, ""},
+		"drips":    {drips, ""},
+		"unpacks":  {unpacks, ""},
 		"error":    {500, jwks()},
 		"moved":    {302, jwks(jwk("old", &otherKey().PublicKey))},
 		"garbage":  {200, "<html>"},

@@ -99,6 +99,8 @@ func parseURL(text string) (*url.URL, error) {
 		return nil, errors.New("ilphttp: the URL has no host")
 	case strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return nil, errors.New("ilphttp: the host of the URL is not ASCII: give it in its encoded form, xn--…")
+	case strings.ContainsFunc(u.RequestURI(), func(r rune) bool { return r <= ' ' || r > '~' }):
+		return nil, errors.New("ilphttp: the query of the URL holds a space or what is not ASCII: give it in its encoded form, %20")
 	case u.User != nil:
 		return nil, errors.New("ilphttp: the URL has a user: give the token as an option")
 	}
