@@ -100,6 +100,7 @@ type Book interface {
 	// (SE-53); one with others gives an error that wraps a
 	// *plugin.KeyReusedError with what the first had, when that is durable
 	// (SE-55). So a nil means the same each time: all of m is booked or kept.
+	// One of 0 is a settlement like any other: its key stands for it (SE-10).
 	//
 	// Limits do not apply, but those of 64 bits. Where ctx ends first it may
 	// yet be booked: call again with the same key.

@@ -177,6 +177,9 @@ func TestRepetitions(t *testing.T) {
 		{"b", `{"amount":"725","scale":11}`, 201, ""},
 		{"b", `{"amount":"726","scale":11}`, 409, `{"amount":"725","scale":11}`},
 		{"a", `{"amount":"7","scale":9}`, 201, ""},
+		{"c", `{"amount":"0","scale":2}`, 201, ""},
+		{"c", `{"amount":"0","scale":255}`, 201, ""},
+		{"c", `{"amount":"1","scale":9}`, 409, `{"amount":"0","scale":9}`},
 	} {
 		if test.answer == "" {
 			test.answer = test.body

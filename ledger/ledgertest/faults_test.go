@@ -63,6 +63,8 @@ const (
 	keysOfGoodUse      fault = "a key is known for a day since it was last used with its amount"
 	keysAlone          fault = "a key is all that is looked at"
 	saysReusedAlone    fault = "who uses a key twice is not told what it stands for"
+	refusesZero        fault = "a settlement of 0 is refused"
+	forgetsZero        fault = "the key of a settlement of 0 stands for nothing"
 	saysLast           fault = "who uses a key twice is told its own amount"
 	dropsFractions     fault = "fractions that are received are dropped"
 	roundsFractions    fault = "fractions that are received are rounded up"
@@ -167,7 +169,9 @@ var seen = []struct {
 	{keysOfGoodUse, []string{"ReceiveForADay"}},
 	{keysAlone, []string{"ReceiveOther"}},
 	{saysReusedAlone, []string{"ReceiveOther"}},
-	{saysLast, []string{"ReceiveOther"}},
+	{saysLast, []string{"ReceiveOther", "ReceiveNothing"}},
+	{refusesZero, []string{"ReceiveNothing"}},
+	{forgetsZero, []string{"ReceiveNothing"}},
 	{dropsFractions, []string{"ReceiveFractions"}},
 	{roundsFractions, []string{"ReceiveFractions"}},
 	{fractionsTwice, []string{"ReceiveFractions"}},

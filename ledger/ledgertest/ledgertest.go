@@ -122,6 +122,7 @@ func cases() []conformanceCase {
 		{"Receive", "A settlement of the counterparty lowers the balance, and is durable when Receive returns.", checkReceive},
 		{"ReceiveOnce", "A settlement of the counterparty is booked once for its key, in each account, whoever asks how often at the same time.", checkReceiveOnce},
 		{"ReceiveKeys", "The key of a settlement has 1 to 200 bytes of any value; one without is refused.", checkReceiveKeys},
+		{"ReceiveNothing", "A settlement of 0 moves nothing, and its key stands for it.", checkReceiveNothing},
 		{"ReceiveOther", "A settlement that has the key of one of another amount is not booked: the error wraps a plugin.KeyReusedError with the first, and the key stays that of the first.", checkReceiveOther},
 		{"ReceiveFractions", "What was received is what was booked and the remainder together, exactly: a fraction is kept, durably and once for its key, until it adds up to a unit.", checkReceiveFractions},
 		{"ReceiveBeyondLimits", "A settlement of the counterparty is booked whatever the limits say: the money is here.", checkReceiveBeyondLimits},

@@ -28,6 +28,10 @@ func (b *naiveBook) Receive(_ context.Context, m plugin.Money) error {
 		return errors.New("key")
 	case m.Fraction >= plugin.FractionsPerUnit && b.l.fault != takesAnyFraction:
 		return errors.New("fraction")
+	case m.Amount|m.Fraction == 0 && b.l.fault == refusesZero:
+		return errors.New("amount")
+	case m.Amount|m.Fraction == 0 && b.l.fault == forgetsZero:
+		return nil
 	case b.l.fault == foldsKeys:
 		key = strings.ToLower(key)
 	case b.l.fault == cutsKeys:

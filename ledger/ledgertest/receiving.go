@@ -85,6 +85,22 @@ func checkReceiveKeys(s *suite) error {
 	return nil
 }
 
+func checkReceiveNothing(s *suite) error {
+	b, err := s.begin().open("a", unlimited)
+	if err != nil {
+		return err
+	}
+	nothing, other := plugin.Money{Key: "k"}, plugin.Money{Amount: 1, Key: "k"}
+	if err := errors.Join(b.receiveMoney(nothing), b.receiveMoney(nothing), b.wantReceived(0, 0)); err != nil {
+		return err
+	}
+	err = b.receiveMoney(other)
+	if reused, ok := errors.AsType[*plugin.KeyReusedError](err); !ok || reused.First != nothing {
+		return fmt.Errorf("receiving %v, after %v, gives %v, want a KeyReusedError with the first", other, nothing, err)
+	}
+	return b.wantReceived(0, 0)
+}
+
 func checkReceiveOther(s *suite) error {
 	b, err := s.begin().open("a", unlimited)
 	if err != nil {
