@@ -12,7 +12,9 @@ import (
 // decoder puts JSON values into Go values, by the json tags of their fields.
 // It is strict, and goes on after a fault, so that all of them are found. A
 // field with the tag config:"required" must be there; one with
-// config:"positive" is not 0 if it is.
+// config:"positive" is not 0 if it is. A blank field with the tag
+// refused:"name: hint" is a name that others know, and we do not: the hint says
+// what is in its place.
 type decoder struct {
 	*faults
 	secrets *vault   // nil: secrets refer to nothing
@@ -90,6 +92,8 @@ func (d *decoder) structure(path string, n *node, v reflect.Value) {
 			d.add(where, "is there twice: keep one of them")
 		case i < 0:
 			d.add(where, "is not known: %s", known(m.name, names(fields)))
+		case fields[i].refused != "":
+			d.add(where, "has no effect here: %s; leave it out", fields[i].refused)
 		default:
 			target := v.FieldByIndex(fields[i].index)
 			d.value(where, m.value, target)
@@ -160,8 +164,9 @@ type field struct {
 	name     string
 	index    []int
 	kind     reflect.Type
-	required bool // it must be there
-	positive bool // if it is there, it is not 0
+	required bool   // it must be there
+	positive bool   // if it is there, it is not 0
+	refused  string // why it must not be there; empty: it may
 }
 
 // fieldsOf gives the fields of a struct, those of embedded structs included.
@@ -170,6 +175,10 @@ func fieldsOf(t reflect.Type) []field {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if refused, hint, ok := strings.Cut(f.Tag.Get("refused"), ": "); ok {
+			fields = append(fields, field{name: refused, refused: hint})
+			continue
+		}
 		switch {
 		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
 			for _, inner := range fieldsOf(f.Type) {
@@ -185,10 +194,13 @@ func fieldsOf(t reflect.Type) []field {
 	return fields
 }
 
+// names gives those of the fields that may be there.
 func names(fields []field) []string {
-	all := make([]string, len(fields))
-	for i, f := range fields {
-		all[i] = f.name
+	var all []string
+	for _, f := range fields {
+		if f.refused == "" {
+			all = append(all, f.name)
+		}
 	}
 	return all
 }

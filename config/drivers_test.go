@@ -43,7 +43,7 @@ func TestPluginOptions(t *testing.T) {
 		{"ilp-plugin-http", `{"incoming": {"port": 7770, "staticToken": "` + token + `"}, "outgoing": {"url": "https://bob.example/ilp", "staticToken": "x"}}`, "sends to https://bob.example/ilp"},
 		{"http", `{"outgoing": {"url": "https://bob.example/ilp", "secret": "` + token + `", "jwtExpiry": 30000, "http2": true, "name": "n"}}`, "outgoing.http2"},
 		{"http", `{"incoming": {"port": 7770, "jwtSecret": "` + token + `"}}`, "no packet can be sent"},
-		{"http", `{"multi": true, "ildcp": true, "incoming": {"port": 7770, "jwtSecret": "` + token + `", "users": {"alice": {"staticToken": "` + token + `2"}}}, "outgoing": {"url": "https://%.example/ilp", "jwtSecret": "` + token + `"}}`, "listens on http://:7770/"},
+		{"http", `{"multi": true, "incoming": {"port": 7770, "jwtSecret": "` + token + `", "users": {"alice": {"staticToken": "` + token + `2"}}}, "outgoing": {"url": "https://%.example/ilp", "jwtSecret": "` + token + `"}}`, "listens on http://:7770/"},
 		{"http", `{}`, "!: needs incoming"},
 		{"http", `{"outgoing": {}}`, "!.outgoing.url: is missing"},
 		{"http", `{"outgoing": {"url": "ftp://x"}}`, "!.outgoing: "},

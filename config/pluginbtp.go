@@ -38,9 +38,9 @@ type btpOptions struct {
 
 // btpListener is where the counterparty connects to.
 type btpListener struct {
-	Port   *uint16       `json:"port"`
-	Secret Secret        `json:"secret"`
-	WSOpts *listenerSpot `json:"wsOpts"`
+	Port   *uint16    `json:"port"`
+	Secret Secret     `json:"secret"`
+	WSOpts *wsOptions `json:"wsOpts"`
 
 	// Ours.
 	Host     string       `json:"host"`
@@ -51,11 +51,28 @@ type btpListener struct {
 	linkCertificates
 }
 
-// listenerSpot is what of the options of the ws module has a meaning here.
+// listenerSpot is where somebody listens.
 type listenerSpot struct {
 	Port *uint16 `json:"port"`
 	Host string  `json:"host"`
 	Path string  `json:"path"`
+}
+
+// wsOptions are those of the ws package.
+type wsOptions struct {
+	listenerSpot
+
+	_ struct{} `refused:"backlog: it is the system's"`
+	_ struct{} `refused:"clientTracking: sockets are known by their accounts"`
+	_ struct{} `refused:"handleProtocols: there is one protocol"`
+	_ struct{} `refused:"maxBufferedChunks: what waits to be read has a bound"`
+	_ struct{} `refused:"maxFragments: what waits to be read has a bound"`
+	_ struct{} `refused:"maxPayload: messages have a bound, a little above the longest packet"`
+	_ struct{} `refused:"maxPendingAutoPongs: what waits to be sent has a bound"`
+	_ struct{} `refused:"noServer: there is always one; give its port"`
+	_ struct{} `refused:"perMessageDeflate: packets are never compressed"`
+	_ struct{} `refused:"server: accounts that have the same port share a server; give it certificates with tls beside wsOpts"`
+	_ struct{} `refused:"verifyClient: clients show a token or a certificate"`
 }
 
 // btpPlugin makes a link by BTP: a client with server, an account of a server
@@ -185,7 +202,7 @@ func (v *btpOptions) listener(o *DriverOptions) Made[plugin.Plugin] {
 // place gives the address and path of a listener; ok is false if something is
 // wrong with them. spot is what the options below name say, other what they
 // say in wsOpts.
-func (spot listenerSpot) place(o *DriverOptions, name string, other *listenerSpot) (at Listen, ok bool) {
+func (spot listenerSpot) place(o *DriverOptions, name string, other *wsOptions) (at Listen, ok bool) {
 	if name != "" {
 		name += "."
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/interledger-go/connector/plugin"
@@ -17,13 +18,16 @@ import (
 type httpOptions struct {
 	Multi          bool   `json:"multi"`
 	MultiDelimiter string `json:"multiDelimiter"`
-	ILDCP          bool   `json:"ildcp"`
+
+	_ struct{} `refused:"ildcp: the address is the one that the connector gives the account, which ends with its ilpAddressSegment, and the asset is the account's"`
 
 	Incoming *httpIncoming `json:"incoming"`
 	Outgoing *httpOutgoing `json:"outgoing"`
 }
 
-// httpSecrets are how one side shows who it is. The last two are older names.
+// httpSecrets are how one side shows who it is. The last two are the names that
+// the first two had before ilp-plugin-http 1.6: what goes out under them is
+// without "Bearer".
 type httpSecrets struct {
 	StaticToken Secret `json:"staticToken"`
 	JWTSecret   Secret `json:"jwtSecret"`
@@ -31,15 +35,25 @@ type httpSecrets struct {
 	Secret      Secret `json:"secret"`
 }
 
-func (s *httpSecrets) jwt() Secret {
-	return cmp.Or(s.JWTSecret, s.SecretToken, s.Secret)
+func (s *httpSecrets) token() Secret { return cmp.Or(s.StaticToken, s.SecretToken) }
+func (s *httpSecrets) jwt() Secret   { return cmp.Or(s.JWTSecret, s.Secret) }
+func (s *httpSecrets) old() bool     { return s.SecretToken != "" || s.Secret != "" }
+
+// check finds what is there under both of its names.
+func (s *httpSecrets) check(o *DriverOptions, name string) {
+	if s.StaticToken != "" && s.SecretToken != "" {
+		o.Fault(name+".secretToken", "is there although staticToken is, which is its newer name: keep one of them")
+	}
+	if s.JWTSecret != "" && s.Secret != "" {
+		o.Fault(name+".secret", "is there although jwtSecret is, which is its newer name: keep one of them")
+	}
 }
 
 // credentials gives what requests are known by.
 func (s *httpSecrets) credentials() ilphttp.Credentials {
 	var c ilphttp.Credentials
-	if s.StaticToken != "" {
-		c.Tokens = []string{string(s.StaticToken)}
+	if token := s.token(); token != "" {
+		c.Tokens = []string{string(token)}
 	}
 	if secret := s.jwt(); secret != "" {
 		c.JWT = &ilphttp.JWT{Secrets: [][]byte{[]byte(secret)}}
@@ -128,12 +142,13 @@ func (v *httpOptions) notes() []string {
 // client gives the options of outgoing packets.
 func (v *httpOptions) client(o *DriverOptions) ilphttp.ClientOptions {
 	out := v.Outgoing
-	options := ilphttp.ClientOptions{URL: out.URL, Token: string(out.StaticToken), PeerName: out.Name}
+	out.httpSecrets.check(o, "outgoing")
+	options := ilphttp.ClientOptions{URL: out.URL, Token: string(out.token()), BareToken: out.old(), PeerName: out.Name}
 	if v.Multi {
 		options.Delimiter = cmp.Or(v.MultiDelimiter, "%")
 	}
 	if secret := out.jwt(); secret != "" {
-		if out.StaticToken != "" {
+		if options.Token != "" {
 			o.Fault("outgoing.jwtSecret", "is there although staticToken is: choose one")
 		}
 		lifetime := cmp.Or(out.JWTExpiry, out.TokenExpiry)
@@ -145,9 +160,13 @@ func (v *httpOptions) client(o *DriverOptions) ilphttp.ClientOptions {
 	return options
 }
 
-// place says where packets are sent to, for people.
-func (out *httpOutgoing) place() string {
-	if u, err := url.Parse(out.URL); err == nil {
+// placeOf says where packets are sent to, for people.
+func placeOf(o *ilphttp.ClientOptions) string {
+	text := o.URL
+	if o.Delimiter != "" {
+		text = strings.Replace(text, o.Delimiter, "SEGMENT", 1)
+	}
+	if u, err := url.Parse(text); err == nil {
 		return shown(u)
 	}
 	return "an address"
@@ -163,7 +182,7 @@ func (v *httpOptions) dialing(o *DriverOptions, options ilphttp.ClientOptions) M
 		return Made[plugin.Plugin]{}
 	}
 	return Made[plugin.Plugin]{
-		Summary: "ILP over HTTP, sends to " + v.Outgoing.place(),
+		Summary: "ILP over HTTP, sends to " + placeOf(&options),
 		Build: func(_ context.Context, p *Parts) (plugin.Plugin, error) {
 			options := options
 			options.Logger = p.Logger
@@ -182,11 +201,12 @@ func (v *httpOptions) listening(o *DriverOptions, outgoing ilphttp.ClientOptions
 	if !ok {
 		return Made[plugin.Plugin]{}
 	}
-	if in.check(o.faultsOf("incoming"), in.TLS); o.Faulty() {
+	in.httpSecrets.check(o, "incoming")
+	if in.linkCertificates.check(o.faultsOf("incoming"), in.TLS); o.Faulty() {
 		return Made[plugin.Plugin]{}
 	}
 	place.Option, place.TLS, place.Kind = "incoming", in.TLS, "ILP over HTTP"
-	place.Claim = claim(append(in.claims(), string(in.StaticToken), string(in.jwt()))...)
+	place.Claim = claim(append(in.claims(), string(in.token()), string(in.jwt()))...)
 	options := ilphttp.AccountOptions{Incoming: in.credentials(), Outgoing: outgoing}
 	if _, err := v.peer(ilphttp.NewServer(ilphttp.ServerOptions{}), options); err != nil {
 		o.Fault("incoming", "%v", err)
@@ -194,11 +214,11 @@ func (v *httpOptions) listening(o *DriverOptions, outgoing ilphttp.ClientOptions
 	}
 	made := Made[plugin.Plugin]{Summary: "ILP over HTTP, listens on " + place.String(), Listen: []Listen{place}}
 	if v.Outgoing != nil {
-		made.Summary += ", sends to " + v.Outgoing.place()
+		made.Summary += ", sends to " + placeOf(&outgoing)
 	} else {
 		made.Notes = append(made.Notes, "without outgoing, no packet can be sent to the counterparty")
 	}
-	made.Notes = append(made.Notes, in.notes(in.StaticToken != "" || in.jwt() != "")...)
+	made.Notes = append(made.Notes, in.notes(in.token() != "" || in.jwt() != "")...)
 	if host, _, _ := net.SplitHostPort(place.Address); in.TLS == nil && !onThisMachine(host) {
 		made.Notes = append(made.Notes, "incoming is without TLS: serve it behind a proxy that has it")
 	}

@@ -15,13 +15,14 @@ import (
 
 // miniOptions are those of ilp-plugin-mini-accounts, and some of ours.
 type miniOptions struct {
-	Port            *uint16       `json:"port"`
-	WSOpts          *listenerSpot `json:"wsOpts"`
-	AllowedOrigins  []string      `json:"allowedOrigins"`
-	GenerateAccount *bool         `json:"generateAccount"`
-	CurrencyScale   *uint8        `json:"currencyScale"`
-	// DebugHostILDCPInfo is refused: the connector itself says what it is.
-	DebugHostILDCPInfo value `json:"debugHostIldcpInfo"`
+	Port            *uint16    `json:"port"`
+	WSOpts          *wsOptions `json:"wsOpts"`
+	AllowedOrigins  []string   `json:"allowedOrigins"`
+	GenerateAccount *bool      `json:"generateAccount"`
+	CurrencyScale   *uint8     `json:"currencyScale"`
+
+	_ struct{} `refused:"debugHostIldcpInfo: users have addresses below the address that the connector gives the account, which ends with its ilpAddressSegment"`
+	_ struct{} `refused:"_store: users are kept in the connector's store"`
 
 	// Ours.
 	Host           string       `json:"host"`
@@ -51,9 +52,6 @@ func miniPlugin(o *DriverOptions) Made[plugin.Plugin] {
 	o.Decode(&v)
 	if o.Account.Relation != account.Child {
 		o.Fault("", "are those of a server for users, whose addresses are below ours: the relation of the account must be child")
-	}
-	if v.DebugHostILDCPInfo != nil {
-		o.Fault("debugHostIldcpInfo", "has no effect here: users have addresses below the address that the connector gives the account; leave it out, and set ilpAddressSegment of the account if that is to be another")
 	}
 	spot := listenerSpot{Port: v.Port, Host: v.Host, Path: v.Path}
 	if v.Port == nil && (v.WSOpts == nil || v.WSOpts.Port == nil) {

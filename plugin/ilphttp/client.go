@@ -30,6 +30,9 @@ type ClientOptions struct {
 	// has tokens made instead.
 	Token string
 	JWT   *SignedJWT
+	// BareToken sends either without "Bearer" before it: ilp-plugin-http before
+	// 1.6 takes no other.
+	BareToken bool
 
 	// Delimiter, where it is not empty, stands in URL for the segment of the
 	// destination that follows the address of our account (which is asked of

@@ -72,8 +72,9 @@ func (j *SignedJWT) sign(now time.Time, lifetime time.Duration) (string, error) 
 // headers has the headers of outgoing requests. They are the same for many
 // requests, and nobody changes them.
 type headers struct {
-	base requestHeaders // without Authorization
-	jwt  *SignedJWT     // nil: base, with the token, is used for ever
+	base   requestHeaders // without Authorization
+	scheme string         // before a token
+	jwt    *SignedJWT     // nil: base, with the token, is used for ever
 
 	current atomic.Pointer[requestHeaders]
 	mu      sync.Mutex // held while a token is made
@@ -95,7 +96,10 @@ func (r *requestHeaders) write() {
 
 func newHeaders(o *ClientOptions) (*headers, error) {
 	header := http.Header{"Content-Type": octetStream, "Accept": octetStream, "User-Agent": {"interledger-go"}}
-	h := &headers{base: requestHeaders{header: header}}
+	h := &headers{base: requestHeaders{header: header}, scheme: "Bearer "}
+	if o.BareToken {
+		h.scheme = ""
+	}
 	if o.PeerName != "" {
 		header.Set("ILP-Peer-Name", o.PeerName)
 	}
@@ -111,7 +115,7 @@ func newHeaders(o *ClientOptions) (*headers, error) {
 		signed.Lifetime = signed.Lifetime.Truncate(time.Second)
 		h.jwt = &signed
 	case o.Token != "":
-		header.Set("Authorization", "Bearer "+o.Token)
+		header.Set("Authorization", h.scheme+o.Token)
 	}
 	for name := range header {
 		if strings.ContainsFunc(header.Get(name), func(r rune) bool { return r < ' ' || r > '~' }) {
@@ -142,7 +146,7 @@ func (h *headers) get() (*requestHeaders, error) {
 		return nil, fmt.Errorf("ilphttp: signing a JWT: %w", err)
 	}
 	r := &requestHeaders{header: h.base.header.Clone(), renew: now.Add(h.jwt.Lifetime / 2)}
-	r.header.Set("Authorization", "Bearer "+token)
+	r.header.Set("Authorization", h.scheme+token)
 	r.write()
 	h.current.Store(r)
 	return r, nil
