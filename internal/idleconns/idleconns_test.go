@@ -138,8 +138,10 @@ func TestRequestsThatAreHandled(t *testing.T) {
 	}
 	waiting[0].ended()
 	waiting[1].ended()
-	for _, c := range busy {
+	for range busy { // whichever of them
 		finish <- true
+	}
+	for _, c := range busy {
 		c.answered()
 	}
 	waiting[2].ask("/")
@@ -173,11 +175,11 @@ func TestIdleConnections(t *testing.T) {
 // Past the bound of all, those that wait give way, first those without a first
 // request; and when all are being handled, whoever comes.
 func TestOpenConnections(t *testing.T) {
-	begun, finish := make(chan bool), make(chan bool)
+	begun, finish := make(chan bool), map[string]chan bool{"/0": make(chan bool), "/1": make(chan bool), "/2": make(chan bool)}
 	call := serve(t, idleconns.New(0, 3), false, func(_ http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/wait" {
+		if wait, ok := finish[r.URL.Path]; ok {
 			begun <- true
-			<-finish
+			<-wait
 		}
 	})
 	idle, fresh := call(), call()
@@ -186,7 +188,7 @@ func TestOpenConnections(t *testing.T) {
 	var busy []*caller
 	for i := range 3 {
 		c := call() // the second one is too many
-		c.ask("/wait")
+		c.ask(fmt.Sprint("/", i))
 		<-begun
 		busy = append(busy, c)
 		switch i {
@@ -197,12 +199,12 @@ func TestOpenConnections(t *testing.T) {
 		}
 	}
 	call().ended()
-	finish <- true
+	finish["/0"] <- true
 	busy[0].answered()
 	last := call()
 	busy[0].ended()
-	for _, c := range busy[1:] {
-		finish <- true
+	for i, c := range busy[1:] {
+		finish[fmt.Sprint("/", i+1)] <- true
 		c.answered()
 	}
 	last.ask("/")
