@@ -1,10 +1,14 @@
 package settlement
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
+	"strings"
 
 	"github.com/interledger-go/connector/ilp"
 	"github.com/interledger-go/connector/plugin"
@@ -53,11 +57,12 @@ func (q Quantity) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a quantity, and refuses whatever is not exactly one: an
 // amount that is no string of decimal digits, or begins with a zero that is not
-// all of it, a scale that is no whole number up to 255, and one without the
-// other. Fields that it does not know do no harm.
+// all of it, a scale that is no whole number up to 255, one without the other,
+// and either of them twice, in whatever letters: two readers would see two
+// sums. Fields that it does not know do no harm.
 func (q *Quantity) UnmarshalJSON(text []byte) error {
-	var read quantityJSON
-	if err := json.Unmarshal(text, &read); err != nil {
+	read, err := readQuantity(json.NewDecoder(bytes.NewReader(text)))
+	if err != nil {
 		return fmt.Errorf("settlement: a quantity must be an object with the amount in a string and the scale as number: %w", err)
 	}
 	if read.Amount == nil || read.Scale == nil {
@@ -69,6 +74,41 @@ func (q *Quantity) UnmarshalJSON(text []byte) error {
 	}
 	q.Amount, q.Scale = amount, *read.Scale
 	return nil
+}
+
+// readQuantity reads an object, field by field: package json takes the last of
+// two of one name, and names in other letters.
+func readQuantity(d *json.Decoder) (read quantityJSON, err error) {
+	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
+		return read, cmp.Or(err, errors.New("it is no object"))
+	}
+	fields := map[string]any{"amount": &read.Amount, "scale": &read.Scale} // nil: it was there
+	for d.More() {
+		token, err := d.Token()
+		if err != nil {
+			return read, err
+		}
+		name := token.(string)
+		field, known := fields[name]
+		switch {
+		case known && field == nil, !known && (strings.EqualFold(name, "amount") || strings.EqualFold(name, "scale")):
+			return read, fmt.Errorf("it has one field %.40q too many", name)
+		case known:
+			fields[name] = nil
+		default:
+			field = new(json.RawMessage)
+		}
+		if err := d.Decode(field); err != nil {
+			return read, err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return read, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return read, errors.New("there is more behind it")
+	}
+	return read, nil
 }
 
 func parseAmount(digits string) (*big.Int, error) {

@@ -61,7 +61,10 @@ func TestQuantityVectors(t *testing.T) {
 
 func TestQuantityRefuses(t *testing.T) {
 	for _, text := range []string{`null`, `{"amount":null,"scale":2}`, `{"amount":"1","scale":null}`, `{"amount":"+1","scale":2}`, `{"amount":"1_0","scale":2}`,
-		`{"amount":"٣","scale":2}`, `{"amount":"1","scale":1e1}`, `{"amount":"00","scale":2}`, `{"amount":"017","scale":2}`, `{"amount":"` + strings.Repeat("0", 513) + `","scale":2}`} {
+		`{"amount":"٣","scale":2}`, `{"amount":"1","scale":1e1}`, `{"amount":"00","scale":2}`, `{"amount":"017","scale":2}`, `{"amount":"` + strings.Repeat("0", 513) + `","scale":2}`,
+		`{"amount":"1","scale":2,"amount":"2"}`, `{"amount":"1","scale":2,"scale":2}`, `{"amount":"1","scale":2,"Amount":"2"}`, `{"amount":"1","scale":2,"SCALE":9}`,
+		`{"AMOUNT":"1","scale":2}`, `{"amount":null,"scale":2,"amount":"2"}`, `{"amount":"1","scale":2,"ſcale":3}`, `{"amount":" 1","scale":2}`, `{"amount":"1 ","scale":2}`, `{"amount":"1\n","scale":2}`, `{"amount":"-0","scale":2}`, `{"amount":"1","scale":-0}`,
+		`{"amount":"1","scale":2}{}`, `{"amount":"1","scale":2} 3`, `{"amount":"1","scale":2`, `[{"amount":"1","scale":2}]`, `{"amount":"1","scale":2,}`, ``} {
 		q := settlement.Quantity{Amount: big.NewInt(3), Scale: 4}
 		if err := q.UnmarshalJSON([]byte(text)); err == nil || q.Amount.Int64() != 3 || q.Scale != 4 {
 			t.Errorf("%.60s: %v, %v, want an error and no change", text, err, q)
