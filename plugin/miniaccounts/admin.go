@@ -4,11 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-
-	"github.com/interledger-go/connector/ilp"
-	"github.com/interledger-go/connector/ledger"
 )
 
 var (
@@ -89,51 +84,3 @@ func (srv *Server) changeable(user string) error {
 // Disconnect ends the sockets of a user, and refuses those that are just
 // being let in. Its clients may come again, if they still have a token.
 func (srv *Server) Disconnect(user string) { srv.users.disconnect(user, errDisconnected) }
-
-// User is what there is to know about a user.
-type User struct {
-	Name string
-	// Address is where it receives; zero while the connector has given none.
-	Address ilp.Address
-	// Tokens is how many are kept for it.
-	Tokens int
-	// Sockets is how many it has; Incoming and Outgoing are the packets in
-	// flight from and to it.
-	Sockets            int
-	Incoming, Outgoing int
-	// Book is its book while it is in memory, of an account with a Ledger.
-	Book ledger.State
-}
-
-// Users gives all users that are connected or have a record, by name.
-func (srv *Server) Users() []User {
-	all := make(map[string]User)
-	if srv.tokens != nil {
-		for name, tokens := range srv.tokens.names() {
-			all[name] = User{Name: name, Tokens: tokens}
-		}
-	}
-	for _, u := range srv.users.all() {
-		entry := all[u.name]
-		entry.Name = u.name
-		entry.Sockets, entry.Incoming, entry.Outgoing = u.group.Sockets(), int(u.incoming.Load()), int(u.outgoing.Load())
-		select {
-		case <-u.made:
-			if u.book != nil {
-				entry.Book = u.book.State()
-			}
-		default:
-		}
-		all[u.name] = entry
-	}
-	users := make([]User, 0, len(all))
-	c := srv.config.Load()
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		entry := all[name]
-		if c != nil {
-			entry.Address, _ = c.address.Child(name)
-		}
-		users = append(users, entry)
-	}
-	return users
-}

@@ -2,6 +2,7 @@ package miniaccounts
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,11 +30,17 @@ type Info struct {
 // AdminInfo gives an Info. It implements plugin.Informer.
 func (srv *Server) AdminInfo(context.Context) (any, error) {
 	var info Info
-	for _, u := range srv.Users() {
-		info.Users++
-		info.Sockets += u.Sockets
-		if u.Sockets > 0 {
+	if srv.tokens != nil {
+		info.Users = srv.tokens.size()
+	}
+	for _, u := range srv.users.all() {
+		sockets := u.group.Sockets()
+		info.Sockets += sockets
+		if sockets > 0 {
 			info.Connected++
+		}
+		if !srv.hasRecord(u.name) {
+			info.Users++
 		}
 	}
 	return info, nil
@@ -98,7 +105,7 @@ func (srv *Server) SendAdminInfo(ctx context.Context, message []byte) (any, erro
 	case "removeUser":
 		err = srv.RemoveUser(ctx, i.User)
 	case "disconnect":
-		if srv.find(i.User) == nil {
+		if _, ok := srv.User(i.User); !ok {
 			err = fmt.Errorf("miniaccounts: user %q: %w", brief(i.User), ErrUnknownUser)
 		} else {
 			srv.Disconnect(i.User)
@@ -108,8 +115,8 @@ func (srv *Server) SendAdminInfo(ctx context.Context, message []byte) (any, erro
 		return nil, asInstruction(err)
 	}
 	list := UserList{Users: []UserEntry{}}
-	if u := srv.find(i.User); u != nil {
-		list.Users = append(list.Users, entryOf(u))
+	if u, ok := srv.User(i.User); ok {
+		list.Users = append(list.Users, entryOf(&u))
 	}
 	return list, nil
 }
@@ -172,31 +179,12 @@ func neededOrNot(needed bool) string {
 
 // listUsers gives the users behind a name.
 func (srv *Server) listUsers(after string, limit int) UserList {
-	if limit == 0 {
-		limit = defaultListed
-	}
-	list := UserList{Users: []UserEntry{}}
-	for _, u := range srv.Users() {
-		if u.Name <= after {
-			continue
-		}
-		if len(list.Users) == limit {
-			list.Next = list.Users[limit-1].Name
-			break
-		}
-		list.Users = append(list.Users, entryOf(&u))
+	users, next := srv.usersAfter(after, cmp.Or(limit, defaultListed))
+	list := UserList{Users: make([]UserEntry, len(users)), Next: next}
+	for i := range users {
+		list.Users[i] = entryOf(&users[i])
 	}
 	return list
-}
-
-// find gives the user of a name, if it is connected or has a record.
-func (srv *Server) find(name string) *User {
-	for _, u := range srv.Users() {
-		if u.Name == name {
-			return &u
-		}
-	}
-	return nil
 }
 
 func entryOf(u *User) UserEntry {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -75,6 +76,52 @@ func TestInstructions(t *testing.T) {
 		}
 		if _, answer := n.login(t, "alice", "secret2"); answer.RequestID != 1 || len(answer.Error.Code) == 0 {
 			t.Errorf("the user is let in: %+v", answer)
+		}
+	})
+}
+
+// A list of many users comes in parts, in the order of their names, whether
+// they are connected, have a record, or both.
+func TestListOfUsers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := named(memstore.New())
+		o.Identity = miniaccounts.ByUsernameOrToken
+		n := start(t, o)
+		var want []string
+		for i := range 25 {
+			name := fmt.Sprint("user", i*7%25)
+			must(t, n.AddToken(t.Context(), name, "token"))
+			want = append(want, name)
+		}
+		n.user(t, "user3", "token")
+		n.user(t, "", "without a record")
+		want = append(want, nameOf("without a record"))
+		slices.Sort(want)
+		for _, limit := range []int{1, 7, len(want) - 1, len(want), 1000} {
+			var got []string
+			for after, parts := "", 0; parts == 0 || after != ""; parts++ {
+				answer, err := n.SendAdminInfo(t.Context(), fmt.Appendf(nil, `{"do": "users", "after": %q, "limit": %d}`, after, limit))
+				must(t, err)
+				list := answer.(miniaccounts.UserList)
+				for _, u := range list.Users {
+					got = append(got, u.Name)
+				}
+				if after = list.Next; len(list.Users) > limit || after != "" && len(list.Users) < limit {
+					t.Fatalf("a part of %d has %d users, and the next is behind %q", limit, len(list.Users), after)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("in parts of %d: %q, want %q", limit, got, want)
+			}
+		}
+		if u, ok := n.User("user3"); !ok || u.Sockets != 1 || u.Tokens != 1 || u.Address.String() != "test.connie.mini.user3" {
+			t.Errorf("the user who is connected is %+v", u)
+		}
+		if u, ok := n.User("nobody"); ok {
+			t.Errorf("nobody is %+v", u)
+		}
+		if info, err := n.AdminInfo(t.Context()); err != nil || info != (miniaccounts.Info{Users: 26, Connected: 2, Sockets: 2}) {
+			t.Errorf("at a glance: %+v, %v", info, err)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package miniaccounts
 import (
 	"container/heap"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -125,20 +126,16 @@ func (r *registry) forget(u *user) {
 	u.finish()
 }
 
-// all gives the users that are in memory, by name.
+// all gives the users that are in memory.
 func (r *registry) all() []*user {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.list()
 }
 
+// list is all with the lock held.
 func (r *registry) list() []*user {
-	users := make([]*user, 0, len(r.byName))
-	for _, u := range r.byName {
-		users = append(users, u)
-	}
-	slices.SortFunc(users, func(a, b *user) int { return strings.Compare(a.name, b.name) })
-	return users
+	return slices.AppendSeq(make([]*user, 0, len(r.byName)), maps.Values(r.byName))
 }
 
 // find gives the user of a name if it is in memory.

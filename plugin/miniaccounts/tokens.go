@@ -172,15 +172,32 @@ func (t *tokens) known(name string) (known, ok bool) {
 	return r != nil && len(r.tokens) > 0, r != nil
 }
 
-// names gives the users that have a record, each with how many tokens it has.
-func (t *tokens) names() map[string]int {
+// count gives how many tokens a user has, if it has a record.
+func (t *tokens) count(name string) (tokens int, ok bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	names := make(map[string]int, len(t.records))
-	for name, r := range t.records {
-		names[name] = len(r.tokens)
+	r := t.records[name]
+	if r == nil {
+		return 0, false
 	}
-	return names
+	return len(r.tokens), true
+}
+
+// size is how many users have a record.
+func (t *tokens) size() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.records)
+}
+
+// each calls f with the name of each user that has a record. Nobody is let in
+// meanwhile.
+func (t *tokens) each(f func(name string)) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for name := range t.records {
+		f(name)
+	}
 }
 
 // add gives a user one more token.
