@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,8 +40,10 @@ const maxOutstanding = 10_000
 type Link struct {
 	options Options
 	waiting *plugin.Async
+	state   atomic.Int32 // changed with mu held
+
+	mu      sync.Mutex // held while HandleState is called, for the order
 	handler plugin.Handler
-	state   atomic.Int32
 }
 
 // A link is new, open, closed, in this order.
@@ -74,6 +77,8 @@ func isCode(c ilp.Code) bool {
 
 // Open says that the link is up. Nothing ever comes from it.
 func (l *Link) Open(_ context.Context, h plugin.Handler) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if !l.state.CompareAndSwap(stateNew, stateOpen) {
 		return fmt.Errorf("loopback: opened twice, or after Close: %w", net.ErrClosed)
 	}
@@ -123,6 +128,8 @@ func (l *Link) answerLater(ctx context.Context, p *ilp.Prepare) (ilp.Reply, erro
 
 // Close answers what waits with an error.
 func (l *Link) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	former := l.state.Swap(stateClosed)
 	l.waiting.Close()
 	if former == stateOpen {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,6 +115,25 @@ func TestLifecycle(t *testing.T) {
 	_, err = plugin.Call(t.Context(), l, prepare(ilp.Fulfillment{}))
 	if !errors.Is(err, net.ErrClosed) || !errors.Is(err, plugin.ErrNotSent) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+// A link that is closed while it is opened tells its handler all or nothing, in
+// order.
+func TestCloseWhileOpening(t *testing.T) {
+	for range 500 {
+		l, err := loopback.New(loopback.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &states{}
+		var both sync.WaitGroup
+		both.Go(func() { _ = l.Open(t.Context(), s) })
+		both.Go(func() { _ = l.Close() })
+		both.Wait()
+		if told := s.told; len(told) != 0 && (len(told) != 2 || !told[0] || told[1]) {
+			t.Fatalf("its handler was told %v", told)
+		}
 	}
 }
 
