@@ -217,14 +217,46 @@ func TestTrace(t *testing.T) {
 	})
 }
 
-// A trace of a way on which packets are lost ends.
+// A trace of a way on which packets are lost ends before long, at the node that
+// waits in vain for the next one.
 func TestTraceOfSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		nodes := line(t, "abc", spread(t, "0"))
+		dead := connector.Account{ID: "dead", Relation: connector.Child, Asset: usd9}
+		for i, want := range []string{"test.a", "test.b", "test.c"} {
+			nodes[i].add(dead)
+			began := time.Now()
+			hops, err := nodes[0].c.Trace(t.Context(), ilp.MustParseAddress(want+".dead"))
+			if err != nil || len(hops) != max(i, 1) {
+				t.Fatalf("got %v, %v", hops, err)
+			}
+			if last := hops[len(hops)-1]; last.Address.String() != want || last.Reject == nil || last.Reject.Code != ilp.R00TransferTimedOut {
+				t.Errorf("it ends at %v, want %s, with R00", last, want)
+			}
+			if took := time.Since(began); took > 30*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		}
+	})
+}
+
+// Packets that are lost, but not all, do not end a trace.
+func TestTraceWithLosses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t, connector.Config{Routes: []connector.Route{{Prefix: "test.far", NextHop: "far"}}})
-		n.add(peer("far"))
+		probes := 0
+		n.add(peer("far")).answer = func(*ilp.Prepare) ilp.Reply {
+			if probes++; probes%5 != 0 {
+				return &ilp.Reject{Code: ilp.R00TransferTimedOut, TriggeredBy: ilp.MustParseAddress("test.far")}
+			}
+			if probes < 20 {
+				return &ilp.Reject{Code: ilp.R02InsufficientTimeout, TriggeredBy: ilp.MustParseAddress("test.way")}
+			}
+			return &ilp.Fulfill{Fulfillment: ping.Fulfillment}
+		}
 		n.run()
 		hops, err := n.c.Trace(t.Context(), ilp.MustParseAddress("test.far"))
-		if err == nil || len(hops) != 0 {
+		if err != nil || len(hops) != 2 || hops[0].Address.String() != "test.way" || hops[1].Reject != nil {
 			t.Errorf("got %v, %v", hops, err)
 		}
 	})
