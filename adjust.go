@@ -2,10 +2,8 @@ package connector
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 
 	"github.com/interledger-go/connector/ledger"
 )
@@ -13,87 +11,15 @@ import (
 // AdjustBalance adds diff, which may be negative, to the balance of an
 // account, and returns nil when that is durable: an operator corrects the
 // books, such as after money has moved by a way that the connector does not
-// see. To the books it is a packet that was fulfilled: it must fit between the
-// account's limits with all that is in flight, or the error wraps
-// ledger.ErrLimit and nothing has changed; and what takes the balance below
-// its threshold makes a settlement.
-//
-// There is no key, and a second call adjusts a second time. Where an error
-// says that the adjustment is booked and may not be durable, it becomes so
-// unless the process ends first: look at the balance before trying again.
+// see. What the errors say is said at [ledger.Adjust].
 func (c *Connector) AdjustBalance(ctx context.Context, id string, diff int64) error {
 	l, err := c.link(id)
 	if err != nil {
 		return err
 	}
-	side, amount := ledger.Incoming, uint64(diff)
-	if diff < 0 {
-		side, amount = ledger.Outgoing, -uint64(diff)
-	}
-	if err := reserve(ctx, l.book, side, amount); err != nil {
+	if err := ledger.Adjust(ctx, l.book, diff); err != nil {
 		return fmt.Errorf("connector: account %q: adjusting the balance by %d: %w", id, diff, err)
-	}
-	if err := post(ctx, l.book, side, amount); err != nil {
-		return fmt.Errorf("connector: account %q: adjusting the balance by %d: it is booked, and may not be durable: %w", id, diff, err)
 	}
 	c.logger.Warn("balance adjusted", slog.String("account", id), slog.Int64("difference", diff))
 	return nil
-}
-
-// reserve reserves amount and waits for the answer. Where ctx ends first, what
-// is reserved later is given back.
-func reserve(ctx context.Context, b ledger.Book, side ledger.Side, amount uint64) error {
-	w := newAnswer(func(err error) {
-		if err == nil {
-			b.Release(side, amount)
-		}
-	})
-	err := b.Reserve(ctx, side, amount, w)
-	if errors.Is(err, ledger.ErrPending) {
-		return w.wait(ctx)
-	}
-	return err
-}
-
-// post posts amount and waits until that is durable.
-func post(ctx context.Context, b ledger.Book, side ledger.Side, amount uint64) error {
-	w := newAnswer(func(error) {})
-	err := b.Post(ctx, side, amount, w)
-	if errors.Is(err, ledger.ErrPending) {
-		return w.wait(ctx)
-	}
-	return err
-}
-
-// answer is what a call of a book comes to that gave ErrPending.
-type answer struct {
-	come    chan error
-	taken   atomic.Bool // it has come, or nobody waits for it any more
-	tooLate func(error) // takes it then
-}
-
-func newAnswer(tooLate func(error)) *answer {
-	return &answer{come: make(chan error, 1), tooLate: tooLate}
-}
-
-// Done implements ledger.Waiter.
-func (a *answer) Done(_ context.Context, err error) {
-	if a.taken.CompareAndSwap(false, true) {
-		a.come <- err
-		return
-	}
-	a.tooLate(err)
-}
-
-// wait gives the answer, or the error of ctx if that ends first.
-func (a *answer) wait(ctx context.Context) error {
-	select {
-	case err := <-a.come:
-		return err
-	case <-ctx.Done():
-	}
-	if a.taken.CompareAndSwap(false, true) {
-		return context.Cause(ctx)
-	}
-	return <-a.come
 }

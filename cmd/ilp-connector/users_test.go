@@ -16,7 +16,7 @@ func TestUsersOfMiniAccounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	instructions := regexp.MustCompile("(?m)^ask '(.*)'$").FindAllStringSubmatch(string(text), -1)
-	if len(instructions) != 5 {
+	if len(instructions) != 7 {
 		t.Fatalf("the document has the instructions %q", instructions)
 	}
 	port := freePort(t)
@@ -41,6 +41,8 @@ func TestUsersOfMiniAccounts(t *testing.T) {
 		`"name":"alice","address":"test.connie.wallet.alice","tokens":1`,
 		`"tokens":2`,
 		`"tokens":1`,
+		`"balance":"-500"`,
+		`"tokens":1,"sockets":0,"incoming":0,"outgoing":0,"balance":"-500"`,
 		`"sockets":0`,
 		`"tokens":0`,
 	} {

@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+
+	"github.com/interledger-go/connector/ledger"
 )
 
 var (
 	// ErrUnknownUser: there is no user of this name.
 	ErrUnknownUser = errors.New("unknown user")
+	// ErrNoBooks: users have no books. Set Options.Ledger.
+	ErrNoBooks = errors.New("no Options.Ledger is set, so users have no balances")
 	// ErrNoStore: tokens are not the server's to keep, nor is anything else. Set
 	// Options.Store.
 	ErrNoStore = errors.New("no Options.Store is set, so nothing is kept here")
@@ -84,3 +89,57 @@ func (srv *Server) changeable(user string) error {
 // Disconnect ends the sockets of a user, and refuses those that are just
 // being let in. Its clients may come again, if they still have a token.
 func (srv *Server) Disconnect(user string) { srv.users.disconnect(user, errDisconnected) }
+
+// Book gives what the book of a user holds, whether it is connected or not.
+func (srv *Server) Book(ctx context.Context, user string) (ledger.State, error) {
+	var state ledger.State
+	err := srv.withBook(ctx, user, func(b ledger.Book) error {
+		state = b.State()
+		return nil
+	})
+	return state, err
+}
+
+// AdjustBalance adds diff, which may be negative, to what a user owes, and
+// returns nil when that is durable: the user has paid, or was paid, by a way
+// that nobody sees here. What the errors say is said at [ledger.Adjust].
+//
+// The account owes what its users owe together, so it is to be adjusted, too:
+// after its user, so that a process that is killed in between leaves the users'
+// books ahead of the account's, as packets do (connector.AdjustBalance).
+func (srv *Server) AdjustBalance(ctx context.Context, user string, diff int64) error {
+	err := srv.withBook(ctx, user, func(b ledger.Book) error { return ledger.Adjust(ctx, b, diff) })
+	if err != nil {
+		return fmt.Errorf("adjusting the balance by %d: %w", diff, err)
+	}
+	srv.log.LogAttrs(ctx, slog.LevelWarn, "miniaccounts: balance adjusted", slog.String("server", srv.options.Name),
+		slog.String("user", user), slog.Int64("difference", diff))
+	return nil
+}
+
+// withBook gives f the book of a user, who may have none in memory. One who has
+// been removed still has one.
+func (srv *Server) withBook(ctx context.Context, user string, f func(ledger.Book) error) error {
+	c := srv.config.Load()
+	var err error
+	switch {
+	case srv.options.Ledger == nil:
+		err = ErrNoBooks
+	case !validName(user), !srv.known(user) && !srv.hasRecord(user):
+		err = ErrUnknownUser
+	case c == nil:
+		err = errNotReady
+	}
+	if err != nil {
+		return fmt.Errorf("miniaccounts: user %q: %w", brief(user), err)
+	}
+	u, err := srv.users.acquire(ctx, user, c)
+	if err != nil {
+		return fmt.Errorf("miniaccounts: user %q: %w", user, err)
+	}
+	defer u.release()
+	if err := f(u.book); err != nil {
+		return fmt.Errorf("miniaccounts: user %q: %w", user, err)
+	}
+	return nil
+}

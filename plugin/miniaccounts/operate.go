@@ -10,6 +10,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/plugin"
 )
 
@@ -48,12 +49,15 @@ func (srv *Server) AdminInfo(context.Context) (any, error) {
 
 // Instruction is what an operator can tell a server, as a JSON object.
 type Instruction struct {
-	// Do is "users", which lists them, "addToken", "revokeToken", "removeUser"
-	// or "disconnect": the methods of Server of these names.
+	// Do is "users", which lists them, "user", which shows one, whether it is
+	// connected or not, or "addToken", "revokeToken", "removeUser", "disconnect"
+	// or "adjustBalance": the methods of Server of these names.
 	Do string `json:"do"`
 	// User is the name of a user, and Token one of its tokens.
 	User  string `json:"user,omitempty"`
 	Token string `json:"token,omitempty"`
+	// Amount is what is added to the balance of a user: "-500" if it has paid.
+	Amount string `json:"amount,omitempty"`
 	// After and Limit say which users are listed: by name, those behind After,
 	// and at most Limit of them. 0 means 100; the most is 1,000.
 	After string `json:"after,omitempty"`
@@ -77,8 +81,9 @@ type UserEntry struct {
 	// Incoming and Outgoing are the packets in flight from and to the user.
 	Incoming int `json:"incoming"`
 	Outgoing int `json:"outgoing"`
-	// Balance is what the user owes, in units of the account; nil while its book
-	// is not in memory, or where users have none.
+	// Balance is what the user owes, in units of the account; nil where users
+	// have no books. While the user is not connected it may be nil in answers to
+	// all but "user" and "adjustBalance".
 	Balance *string `json:"balance"`
 }
 
@@ -95,30 +100,50 @@ func (srv *Server) SendAdminInfo(ctx context.Context, message []byte) (any, erro
 	if err != nil {
 		return nil, fmt.Errorf("%w: miniaccounts: %w", plugin.ErrInstruction, err)
 	}
-	switch i.Do {
-	case "users":
+	if i.Do == "users" {
 		return srv.listUsers(i.After, i.Limit), nil
-	case "addToken":
-		err = srv.AddToken(ctx, i.User, i.Token)
-	case "revokeToken":
-		err = srv.RevokeToken(ctx, i.User, i.Token)
-	case "removeUser":
-		err = srv.RemoveUser(ctx, i.User)
-	case "disconnect":
-		if _, ok := srv.User(i.User); !ok {
-			err = fmt.Errorf("miniaccounts: user %q: %w", brief(i.User), ErrUnknownUser)
-		} else {
-			srv.Disconnect(i.User)
-		}
 	}
-	if err != nil {
+	if err := srv.do(ctx, i); err != nil {
 		return nil, asInstruction(err)
 	}
 	list := UserList{Users: []UserEntry{}}
-	if u, ok := srv.User(i.User); ok {
-		list.Users = append(list.Users, entryOf(&u))
+	u, ok := srv.User(i.User)
+	if !ok {
+		return list, nil
 	}
+	if i.Do == "user" || i.Do == "adjustBalance" {
+		u.Book, err = srv.Book(ctx, i.User)
+		if err != nil && i.Do == "user" && !errors.Is(err, ErrNoBooks) {
+			return nil, asInstruction(err)
+		}
+	}
+	list.Users = append(list.Users, entryOf(&u))
 	return list, nil
+}
+
+// do does what is about one user.
+func (srv *Server) do(ctx context.Context, i Instruction) error {
+	switch i.Do {
+	case "addToken":
+		return srv.AddToken(ctx, i.User, i.Token)
+	case "revokeToken":
+		return srv.RevokeToken(ctx, i.User, i.Token)
+	case "removeUser":
+		return srv.RemoveUser(ctx, i.User)
+	case "adjustBalance":
+		diff, err := strconv.ParseInt(i.Amount, 10, 64)
+		if err != nil {
+			return refusalf("miniaccounts: amount is %.40q: it must be a whole number of 64 bits, such as -500", i.Amount)
+		}
+		return srv.AdjustBalance(ctx, i.User, diff)
+	}
+	if _, ok := srv.User(i.User); !ok {
+		return fmt.Errorf("miniaccounts: user %q: %w", brief(i.User), ErrUnknownUser)
+	}
+	if i.Do == "disconnect" {
+		srv.Disconnect(i.User)
+	}
+	return nil
 }
 
 // refusal is an error about what was asked for, as opposed to one of the store.
@@ -131,7 +156,7 @@ func refusalf(format string, args ...any) error { return refusal(fmt.Sprintf(for
 // asInstruction says of an error that it is about what was asked for, if it is.
 func asInstruction(err error) error {
 	_, refused := errors.AsType[refusal](err)
-	if refused || errors.Is(err, ErrUnknownUser) || errors.Is(err, ErrNoStore) {
+	if refused || errors.Is(err, ErrUnknownUser) || errors.Is(err, ErrNoStore) || errors.Is(err, ErrNoBooks) || errors.Is(err, ledger.ErrLimit) {
 		return fmt.Errorf("%w: %w", plugin.ErrInstruction, err)
 	}
 	return err
@@ -146,22 +171,26 @@ func readInstruction(message []byte) (i Instruction, err error) {
 	if _, err := d.Token(); err != io.EOF {
 		return i, errors.New("there is more behind the object")
 	}
-	user, token, list := false, false, false // what it may have
+	user, token, amount, list := false, false, false, false // what it may have
 	switch i.Do {
 	case "users":
 		list = true
 	case "addToken", "revokeToken":
 		user, token = true, true
-	case "removeUser", "disconnect":
+	case "user", "removeUser", "disconnect":
 		user = true
+	case "adjustBalance":
+		user, amount = true, true
 	default:
-		return i, fmt.Errorf(`do is %.40q: it must be "users", "addToken", "revokeToken", "removeUser" or "disconnect"`, i.Do)
+		return i, fmt.Errorf(`do is %.40q: it must be "users", "user", "addToken", "revokeToken", "removeUser", "disconnect" or "adjustBalance"`, i.Do)
 	}
 	switch {
 	case user != (i.User != ""):
 		return i, fmt.Errorf("user is %s with %q", neededOrNot(user), i.Do)
 	case token != (i.Token != ""):
 		return i, fmt.Errorf("token is %s with %q", neededOrNot(token), i.Do)
+	case amount != (i.Amount != ""):
+		return i, fmt.Errorf("amount is %s with %q", neededOrNot(amount), i.Do)
 	case !list && (i.After != "" || i.Limit != 0):
 		return i, fmt.Errorf("after and limit are not for %q", i.Do)
 	case i.Limit < 0 || i.Limit > mostListed:

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/interledger-go/connector/account"
+	"github.com/interledger-go/connector/ilp"
+	"github.com/interledger-go/connector/ledger"
 	"github.com/interledger-go/connector/plugin"
 	"github.com/interledger-go/connector/plugin/miniaccounts"
 	"github.com/interledger-go/connector/store/memstore"
@@ -126,6 +129,65 @@ func TestListOfUsers(t *testing.T) {
 	})
 }
 
+// A user's balance can be seen and adjusted whether it is connected or not, and
+// after it was removed; nobody else has one.
+func TestBalanceOfAUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := named(memstore.New())
+		o.Ledger = newLedger(t, memstore.New())
+		o.Limits.Balance = &account.BalanceLimits{Minimum: -100, Maximum: 200}
+		n := start(t, o)
+		u := n.user(t, "alice", "secret")
+		if _, ok := u.Exchange(1, prepareTo("test.x")).(*ilp.Fulfill); !ok {
+			t.Fatal("not paid")
+		}
+		step := func(message, want string) {
+			t.Helper()
+			if got, err := instruct(t, n.Server, message); err != nil || !strings.Contains(got, want) {
+				t.Errorf("%s: %s, %v; want %s", message, got, err, want)
+			}
+		}
+		refused := func(message string, want error) {
+			t.Helper()
+			if got, err := instruct(t, n.Server, message); !errors.Is(err, want) {
+				t.Errorf("%s: %s, %v; want %v", message, got, err, want)
+			}
+		}
+		step(`{"do": "user", "user": "alice"}`, `"sockets":1,"incoming":0,"outgoing":0,"balance":"100"`)
+		step(`{"do": "adjustBalance", "user": "alice", "amount": "-150"}`, `"balance":"-50"`)
+		refused(`{"do": "adjustBalance", "user": "alice", "amount": "-51"}`, ledger.ErrLimit)
+		refused(`{"do": "adjustBalance", "user": "alice", "amount": "251"}`, ledger.ErrLimit)
+		must(t, n.RemoveUser(t.Context(), "alice"))
+		if _, err := u.TryRead(); err == nil {
+			t.Error("the socket goes on")
+		}
+		synctest.Wait()
+		if n.InMemory() != 0 {
+			t.Fatal("the user is in memory")
+		}
+		step(`{"do": "user", "user": "alice"}`, `"tokens":0,"sockets":0,"incoming":0,"outgoing":0,"balance":"-50"`)
+		step(`{"do": "adjustBalance", "user": "alice", "amount": "50"}`, `"balance":"0"`)
+		refused(`{"do": "user", "user": "bob"}`, miniaccounts.ErrUnknownUser)
+		refused(`{"do": "adjustBalance", "user": "bob", "amount": "1"}`, miniaccounts.ErrUnknownUser)
+		refused(`{"do": "adjustBalance", "user": "a.b", "amount": "1"}`, miniaccounts.ErrUnknownUser)
+		refused(`{"do": "adjustBalance", "user": "alice", "amount": "1.5"}`, plugin.ErrInstruction)
+		refused(`{"do": "adjustBalance", "user": "alice", "amount": "9223372036854775808"}`, plugin.ErrInstruction)
+		if n.InMemory() != 0 {
+			t.Error("who was looked at stays in memory")
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, named(memstore.New()))
+		n.user(t, "alice", "secret")
+		if got, err := instruct(t, n.Server, `{"do": "user", "user": "alice"}`); err != nil || !strings.Contains(got, `"balance":null`) {
+			t.Errorf("without books: %s, %v", got, err)
+		}
+		if _, err := instruct(t, n.Server, `{"do": "adjustBalance", "user": "alice", "amount": "1"}`); !errors.Is(err, miniaccounts.ErrNoBooks) {
+			t.Errorf("without books: %v", err)
+		}
+	})
+}
+
 // What makes no sense changes nothing, and says what would.
 func TestInstructionsThatAreWrong(t *testing.T) {
 	srv := newServer(t, named(memstore.New()))
@@ -149,6 +211,8 @@ func TestInstructionsThatAreWrong(t *testing.T) {
 		`{"do": "addToken", "user": "a.b", "token": "secret"}`:               "one segment",
 		`{"do": "addToken", "user": "full", "token": "secret"}`:              "revoke one before",
 		`{"do": "addToken", "user": "alice", "token": "secret", "limit": 1}`: "after and limit",
+		`{"do": "adjustBalance", "user": "full"}`:                            "amount is needed",
+		`{"do": "user", "user": "full", "amount": "1"}`:                      "amount is not needed",
 		`{"do": "removeUser", "user": "nobody"}`:                             "unknown user",
 		`{"do": "disconnect", "user": "nobody"}`:                             "unknown user",
 		`{"do": "users"} {}`:                                                 "behind the object",

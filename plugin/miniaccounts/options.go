@@ -145,7 +145,7 @@ type UserLimits struct {
 	Throughput *account.Throughput
 	// Balance bounds what the user may come to owe, and what it may come to be
 	// owed. It needs Options.Ledger. Users do not settle: SettleThreshold must
-	// be nil.
+	// be nil. Who has paid by other means is told of by Server.AdjustBalance.
 	Balance *account.BalanceLimits
 	// MaxInFlight bounds the packets of the user that are not answered; past
 	// it the answer is T03. 0 means DefaultMaxInFlight.
