@@ -25,6 +25,7 @@ type Account struct {
 	asset  ilp.Asset
 
 	messages *plugin.Async // those of the counterparty, on their way to the engine
+	pace     pace          // of these
 	closing  sync.Once
 	stop     context.CancelFunc
 	over     context.Context // ends when Close begins
@@ -49,6 +50,7 @@ func newAccount(e *Engine, inner plugin.Plugin, o AccountOptions) *Account {
 	a := &Account{engine: e, inner: inner, id: o.ID, asset: o.Asset, told: make(chan struct{}), unknown: make(chan struct{}, 1)}
 	a.over, a.stop = context.WithCancel(context.Background())
 	a.messages = plugin.NewAsync(e.maxMessages, a.passToEngine)
+	a.pace.interval = time.Second / time.Duration(e.messageRate)
 	return a
 }
 

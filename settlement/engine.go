@@ -59,6 +59,10 @@ type Options struct {
 	// MaxMessages is how many messages of one counterparty are with the engine
 	// at once; past it they are rejected with T03. 0 means DefaultMaxMessages.
 	MaxMessages int
+	// MaxMessageRate is how many messages of one counterparty are taken in a
+	// second; what comes beyond that is rejected with T05. The RateLimit of the
+	// connector's account does not see them. 0 means DefaultMaxMessageRate.
+	MaxMessageRate int
 
 	// Logger takes what an operator should know; nil discards it. No token is
 	// logged.
@@ -67,9 +71,10 @@ type Options struct {
 
 // What Options' fields of 0 mean.
 const (
-	DefaultTimeout     = 30 * time.Second
-	DefaultMaxRequests = 100
-	DefaultMaxMessages = 16
+	DefaultTimeout        = 30 * time.Second
+	DefaultMaxRequests    = 100
+	DefaultMaxMessages    = 16
+	DefaultMaxMessageRate = 100
 )
 
 // Engine is a settlement engine as its accounts see it, and, as an
@@ -80,6 +85,7 @@ type Engine struct {
 	guard       guard
 	timeout     time.Duration
 	maxMessages int
+	messageRate int
 	requests    chan struct{} // holds one for each request that is served
 	refused     events
 	log         *slog.Logger
@@ -100,6 +106,7 @@ func NewEngine(o Options) (*Engine, error) {
 		guard:       guard{verify: o.VerifyClient, loopback: o.LoopbackOnly},
 		timeout:     timeout,
 		maxMessages: cmp.Or(o.MaxMessages, DefaultMaxMessages),
+		messageRate: cmp.Or(o.MaxMessageRate, DefaultMaxMessageRate),
 		log:         o.Logger,
 		accounts:    make(map[string]*Account),
 	}
@@ -130,6 +137,9 @@ func (o *Options) check() error {
 	}
 	if o.MaxMessages < 0 {
 		faults = append(faults, fmt.Errorf("settlement: Options.MaxMessages: is %d: it must be 0 (meaning %d) or more", o.MaxMessages, DefaultMaxMessages))
+	}
+	if o.MaxMessageRate < 0 {
+		faults = append(faults, fmt.Errorf("settlement: Options.MaxMessageRate: is %d: it must be 0 (meaning %d) or more", o.MaxMessageRate, DefaultMaxMessageRate))
 	}
 	return errors.Join(faults...)
 }

@@ -29,6 +29,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"a URL that does not parse", "URL", func(o *settlement.Options) { o.URL = "http://me:hunter2@engine:x y" }},
 		{"a negative timeout", "Timeout", func(o *settlement.Options) { o.Timeout = -time.Second }},
 		{"negative requests", "MaxRequests", func(o *settlement.Options) { o.MaxRequests = -1 }},
+		{"a negative rate of messages", "MaxMessageRate", func(o *settlement.Options) { o.MaxMessageRate = -1 }},
 		{"negative messages", "MaxMessages", func(o *settlement.Options) { o.MaxMessages = -1 }},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/interledger-go/connector/ilp"
@@ -44,6 +45,8 @@ func (h *handler) HandlePrepare(ctx context.Context, p *ilp.Prepare, r plugin.Re
 // handleMessage answers a message of the counterparty's, later.
 func (a *Account) handleMessage(ctx context.Context, p *ilp.Prepare, r plugin.Responder) {
 	switch {
+	case !a.pace.allow(time.Now()):
+		r.Reply(ctx, rejectMessage(ilp.T05RateLimited, "too many settlement messages.", nil))
 	case p.Condition != ilp.PeerCondition:
 		r.Reply(ctx, rejectMessage(ilp.F01InvalidPacket, "condition must be peer protocol condition.", nil))
 	case p.Amount != 0: // fulfilled, it would be paid for nothing
@@ -101,4 +104,27 @@ func (a *Account) sendMessage(ctx context.Context, data []byte) ([]byte, error) 
 		return nil, err
 	}
 	return fulfill.Data, nil
+}
+
+// pace bounds how often something happens: once in each interval, and after a
+// pause as often at once as there are intervals in a second.
+type pace struct {
+	interval time.Duration
+
+	mu   sync.Mutex
+	next time.Time // when the next would be due, if all came evenly
+}
+
+// allow reports whether it may happen now, and counts that it does.
+func (p *pace) allow(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if earliest := now.Add(p.interval - time.Second); p.next.Before(earliest) {
+		p.next = earliest
+	}
+	if p.next.After(now) {
+		return false
+	}
+	p.next = p.next.Add(p.interval)
+	return true
 }

@@ -268,6 +268,39 @@ func TestTooManyMessages(t *testing.T) {
 	})
 }
 
+// A counterparty cannot keep the engine busy with messages: as many as are let
+// in reach it in a second, whatever they are, and the others are T05, which
+// slows the link down that they come by (not T03, which speaks of the engine).
+func TestMessageRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := answers(201)
+		f := join(t, newEngine(t, engine, func(o *settlement.Options) { o.MaxMessageRate = 4 }))
+		send := func(taken, times int, change func(*ilp.Prepare)) {
+			t.Helper()
+			for i := range times {
+				p := peerMessage(t)
+				change(&p)
+				_, err := f.peer.Send(t.Context(), &p)
+				reject, _ := errors.AsType[*ilp.Reject](err)
+				if limited := reject != nil && reject.Code == ilp.T05RateLimited; limited != (i >= taken) {
+					t.Errorf("message %d of %d: %v", i+1, times, err)
+				}
+			}
+		}
+		good := func(*ilp.Prepare) {}
+		send(4, 6, good)
+		time.Sleep(250 * time.Millisecond)
+		send(1, 2, good)
+		time.Sleep(time.Hour)
+		send(4, 6, func(p *ilp.Prepare) { p.Condition[0]++ })
+		time.Sleep(time.Second)
+		send(4, 5, good)
+		if n := len(engine.at("/messages")); n != 9 {
+			t.Errorf("the engine was asked %d times, want 9", n)
+		}
+	})
+}
+
 // A message that the engine does not answer ends with its packet, or with the
 // account.
 func TestMessageWithoutAnswer(t *testing.T) {
@@ -401,7 +434,7 @@ func TestLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		f := join(t, newEngine(t, answers(500), func(o *settlement.Options) {
-			o.BearerToken = "hunter2"
+			o.BearerToken, o.MaxMessageRate = "hunter2", 1000
 			o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		}))
 		f.connector.Book = func(plugin.Money) error { return errors.New("the disk is full") }
