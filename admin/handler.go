@@ -40,6 +40,10 @@ type Options struct {
 	// answers those requests 501.
 	NewAccount func(ctx context.Context, id string, record json.RawMessage) (connector.Account, error)
 
+	// AccountTemplates are records to begin with for whoever adds an account by
+	// the page.
+	AccountTemplates []AccountTemplate
+
 	// PluginName names the plugin of an account, as the host's configuration
 	// does; nil gives the name of its Go type.
 	PluginName func(a connector.Account) string
@@ -293,6 +297,16 @@ type Session struct {
 	Role string `json:"role"`
 	// PacketLog says whether the connector keeps one: see GET /packets.
 	PacketLog bool `json:"packetLog"`
+	// AddAccounts says whether whoever asks may add accounts here, and Templates
+	// are records to begin with then.
+	AddAccounts bool              `json:"addAccounts"`
+	Templates   []AccountTemplate `json:"templates,omitempty"`
+}
+
+// AccountTemplate is the record of an account that is to be filled in.
+type AccountTemplate struct {
+	Name   string          `json:"name"`
+	Record json.RawMessage `json:"record"`
 }
 
 func (h *Handler) session(r *http.Request) (any, error) {
@@ -303,6 +317,9 @@ func (h *Handler) session(r *http.Request) (any, error) {
 	answer := Session{Role: "read", PacketLog: h.c.PacketLog() != nil}
 	if granted == operator {
 		answer.Role = "operate"
+		if answer.AddAccounts = h.o.NewAccount != nil; answer.AddAccounts {
+			answer.Templates = h.o.AccountTemplates
+		}
 	}
 	return answer, nil
 }

@@ -3,6 +3,7 @@
 package admin_test
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -157,7 +158,7 @@ func TestPage(t *testing.T) {
 // offered nothing else.
 func TestPageAsksForAToken(t *testing.T) {
 	b := newBrowser(t)
-	f := harbor(t, admin.Options{Tokens: []string{fullToken}, ReadTokens: []string{readToken}})
+	f := harbor(t, admin.Options{Tokens: []string{fullToken}, ReadTokens: []string{readToken}, NewAccount: newHarborAccount, AccountTemplates: harborTemplates})
 	p := b.open(serveLoopback(t, f.h), 1280, 900)
 	enter := func(token string) {
 		p.await(`document.querySelector("#token-dialog").open`)
@@ -175,6 +176,9 @@ func TestPageAsksForAToken(t *testing.T) {
 	if got := p.eval(`document.querySelectorAll("#account-body button, #account-body input").length`); got != 0.0 {
 		t.Errorf("who may only look is offered %v buttons and fields", got)
 	}
+	if got := p.eval(`["#add-button", "#static-button"].filter((b) => document.querySelector(b).checkVisibility()).join()`); got != "" {
+		t.Errorf("who may only look is offered %v", got)
+	}
 	p.reload(`location.reload()`)
 	p.await(`document.querySelectorAll("#account-rows tr").length === 7`) // it is kept in the tab
 	p.await(`document.querySelector("#token-button").innerText === "Read only: forget token"`)
@@ -191,7 +195,7 @@ func TestPageAsksForAToken(t *testing.T) {
 // those who use no mouse.
 func TestPageIsForEverybody(t *testing.T) {
 	b := newBrowser(t)
-	f := harbor(t, admin.Options{LoopbackWithoutToken: true})
+	f := harbor(t, admin.Options{LoopbackWithoutToken: true, NewAccount: newHarborAccount, AccountTemplates: harborTemplates})
 	f.pay("alice", "test.harbor.wallet-7", 12_500_000)
 	p := b.open(serveLoopback(t, f.h), 360, 740)
 	p.await(`document.documentElement.dataset.ready === "yes" && document.querySelectorAll("#account-rows tr").length === 7 && document.querySelectorAll("#packet-rows tr").length === 1`)
@@ -217,28 +221,45 @@ func TestPageIsForEverybody(t *testing.T) {
 		t.Errorf("the light theme is %v", got)
 	}
 
-	// Everything that does something has a name and a role.
-	var tree struct {
-		Nodes []struct {
-			Ignored    bool
-			Role, Name struct{ Value string }
-		}
-	}
-	p.call(p.session, "Accessibility.getFullAXTree", nil, &tree)
-	roles := make(map[string]int)
-	for _, node := range tree.Nodes {
-		switch role := node.Role.Value; role {
-		case "button", "link", "textbox", "searchbox", "combobox", "image", "region", "dialog", "navigation", "search", "columnheader", "heading":
-			roles[role]++
-			if node.Name.Value == "" && role != "search" && (role != "image" || !node.Ignored) {
-				t.Errorf("a %s has no name", role)
-			}
-		}
-	}
+	roles := p.named()
 	for _, role := range []string{"button", "link", "searchbox", "combobox", "region", "navigation", "heading"} {
 		if roles[role] == 0 {
 			t.Errorf("there is no %s: %v", role, roles)
 		}
+	}
+
+	// So it is in what is opened, by a button after the one of another dialog.
+	for _, dialog := range []struct {
+		first, button string
+		roles         map[string]int
+	}{
+		{"", "#add-button", map[string]int{"dialog": 1, "button": 2, "textbox": 2, "combobox": 1}},
+		{"", "#static-button", map[string]int{"dialog": 1, "button": 3, "textbox": 1, "columnheader": 3}},
+		{"", "#account-rows button", map[string]int{"dialog": 1, "button": 5, "textbox": 2}},
+		{"#static-button", "#static-rows .danger", map[string]int{"alertdialog": 1, "button": 2}},
+		{"#account-rows button", "#account-body .danger", map[string]int{"alertdialog": 1, "button": 2, "spinbutton": 1}},
+	} {
+		if dialog.first != "" {
+			p.click(dialog.first)
+			p.await(fmt.Sprintf(`document.querySelector(%q)?.checkVisibility()`, dialog.button))
+		}
+		before := p.eval(`document.querySelectorAll("dialog[open]").length`)
+		p.click(dialog.button)
+		p.await(fmt.Sprintf(`document.querySelectorAll("dialog[open]").length === %v + 1`, before))
+		for _, width := range []int{320, 360, 1280} {
+			p.size(width, 740)
+			if got := p.eval(`[...document.querySelectorAll("dialog[open]")].filter((d) => d.scrollWidth > d.clientWidth || d.getBoundingClientRect().right > innerWidth).map((d) => d.id).join()`); got != "" {
+				t.Errorf("at a width of %d %v is wider", width, got)
+			}
+		}
+		roles := p.named()
+		for role, want := range dialog.roles {
+			if roles[role] < want {
+				t.Errorf("%s opens %v, want %v", dialog.button, roles, dialog.roles)
+				break
+			}
+		}
+		p.eval(`document.querySelectorAll("dialog[open]").forEach((d) => d.close())`)
 	}
 
 	// The keyboard gets everywhere, and opens an account and closes it.
@@ -250,15 +271,41 @@ func TestPageIsForEverybody(t *testing.T) {
 	}
 	p.key("Enter", "")
 	p.await(`document.activeElement.id === "accounts"`)
-	p.key("Tab", "")
-	if got := p.eval(`document.activeElement.innerText`); got != "alice" {
-		t.Errorf("the first stop in the accounts is %v, want alice", got)
+	for _, want := range []string{"Add an account", "alice"} {
+		p.key("Tab", "")
+		if got := p.eval(`document.activeElement.innerText`); got != want {
+			t.Errorf("a stop in the accounts is %v, want %v", got, want)
+		}
 	}
 	p.key("Enter", "")
 	p.await(`document.querySelector("#account-dialog").open`)
 	p.key("Escape", "")
 	p.await(`!document.querySelector("#account-dialog").open && document.activeElement.innerText === "alice"`)
 	b.wantNoFaults()
+}
+
+// named gives how many there are of each role that does something, and fails the
+// test if one of them has no name.
+func (p *tab) named() map[string]int {
+	p.t.Helper()
+	var tree struct {
+		Nodes []struct {
+			Ignored    bool
+			Role, Name struct{ Value string }
+		}
+	}
+	p.call(p.session, "Accessibility.getFullAXTree", nil, &tree)
+	roles := make(map[string]int)
+	for _, node := range tree.Nodes {
+		switch role := node.Role.Value; role {
+		case "button", "link", "textbox", "searchbox", "combobox", "spinbutton", "image", "region", "dialog", "alertdialog", "navigation", "search", "columnheader", "heading":
+			roles[role]++
+			if node.Name.Value == "" && role != "search" && (role != "image" || !node.Ignored) {
+				p.t.Errorf("a %s has no name", role)
+			}
+		}
+	}
+	return roles
 }
 
 // contrast is that of the text of an element with what is behind it (WCAG 2).
@@ -285,7 +332,10 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("-screenshots is not set")
 	}
 	b := newBrowser(t)
-	f := harbor(t, admin.Options{LoopbackWithoutToken: true})
+	f := harbor(t, admin.Options{LoopbackWithoutToken: true, NewAccount: newHarborAccount, AccountTemplates: []admin.AccountTemplate{{
+		Name:   "A peer that we dial, BTP",
+		Record: json.RawMessage(`{"relation": "peer", "plugin": "btp", "assetCode": "USD", "assetScale": 9, "balance": {"maximum": "1000000000"}, "options": {"server": ""}}`),
+	}}})
 	f.links["north-bank"].paid = func(connector.Money) error { return errors.New("the bank is closed until Monday") }
 	for _, adjusted := range []struct {
 		id   string
@@ -340,9 +390,18 @@ func TestScreenshots(t *testing.T) {
 		p.eval(`document.querySelector("#packets").scrollIntoView({ behavior: "instant" })`)
 		p.screenshot(filepath.Join(*screenshots, name+".png"), false)
 	}
-	wide.eval(`document.querySelectorAll("#account-rows button")[4].click()`)
-	wide.await(`document.querySelector("#account-dialog").open`)
-	wide.screenshot(filepath.Join(*screenshots, "account-dark.png"), false)
+	for _, dialog := range []struct{ name, button string }{
+		{"account", `#account-rows tr:nth-child(5) button`}, {"remove", `#account-body .danger`}, {"add", `#add-button`}, {"static", `#static-button`},
+	} {
+		for size, p := range map[string]*tab{"wide": wide, "phone": phone} {
+			p.click(dialog.button)
+			p.await(`document.querySelector("dialog[open]")`)
+			p.screenshot(filepath.Join(*screenshots, dialog.name+"-"+size+".png"), false)
+			if dialog.name != "account" { // remove is asked within it
+				p.eval(`document.querySelectorAll("dialog[open]").forEach((d) => d.close())`)
+			}
+		}
+	}
 	b.wantNoFaults()
 	close(done)
 	f.stop() // answers what is in flight

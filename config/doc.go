@@ -46,6 +46,7 @@
 // # Changes while it runs
 //
 // [Assembly.Apply] takes another plan and applies what differs: accounts that
-// were added, removed or changed, and routes. Accounts that are the same are
-// not touched. What else differs needs a restart, and is named.
+// were added, removed or changed, routes, rates, tokens and what else can change
+// while packets move. Accounts that are the same are not touched. What needs a
+// restart is named.
 package config

@@ -1,20 +1,16 @@
-// The accounts: a row each, and a dialog with all that is known of one.
-import { accountPath, get, send } from "./api.js";
+// The accounts, a row each.
+import { openAccount, showState } from "./account.js";
+import { get } from "./api.js";
 import { byId, el, setText, toast } from "./dom.js";
-import { amount, compact, parse, rounded, short } from "./format.js";
+import { amount, compact, linkState, rounded, short } from "./format.js";
 import { Spark, meter, place, span } from "./plot.js";
 
 const step = 100; // how many accounts are shown at once
 const rows = new Map(); // by account
 let known = {};
 let shown = step;
-let mayOperate = false;
 
 export const accountsById = () => known;
-
-export function setRole(role) {
-  mayOperate = role === "operate";
-}
 
 // load reads the accounts anew.
 export async function load() {
@@ -75,7 +71,7 @@ function limitsOf(info) {
 function show(id, a) {
   const row = rows.get(id);
   const { info } = known[id];
-  const state = a.paused ? "paused" : a.connected ? "up" : "down";
+  const state = linkState(a);
   row.dot.className = "dot " + state;
   setText(row.state, state);
   const scale = info.assetScale;
@@ -92,6 +88,7 @@ function show(id, a) {
   const room = limits.maximum === null ? "no maximum" : "at most " + amount(limits.maximum, scale);
   const depth = limits.minimum === null ? "no minimum" : "at least " + amount(limits.minimum, scale);
   row.meter.svg.setAttribute("aria-label", `${amount(balance, scale)} ${info.assetCode}, ${depth}, ${room}`);
+  showState(id, a);
 }
 
 // take puts a snapshot into the rows.
@@ -116,99 +113,3 @@ export function take(snapshot) {
   }
   return unknown && Object.keys(known).length < shown;
 }
-
-// openAccount shows all that is known of an account.
-async function openAccount(id) {
-  const dialog = byId("account-dialog");
-  byId("account-title").textContent = id;
-  try {
-    byId("account-body").replaceChildren(...describe(id, await get(accountPath(id))));
-  } catch (fault) {
-    toast(fault.message);
-    return;
-  }
-  if (!dialog.open) dialog.showModal();
-}
-
-byId("account-dialog").querySelector(".close").addEventListener("click", () => byId("account-dialog").close());
-
-const fact = (name, ...value) => el("div", {}, el("dt", {}, name), el("dd", {}, ...value));
-
-function describe(id, detail) {
-  const { state } = detail;
-  const { info, book } = state;
-  const money = (units) => amount(units, info.assetScale) + " " + info.assetCode;
-  const limit = (text) => (text === undefined || text.endsWith("Infinity") ? "none" : money(text));
-  const parts = [
-    el("dl", { class: "facts" },
-      fact("Balance", money(book.balance)), fact("Minimum", limit(info.balance?.minimum)), fact("Maximum", limit(info.balance?.maximum)),
-      fact("Reserved in", money(book.reservedIn)), fact("Reserved out", money(book.reservedOut)), fact("Being settled", money(book.settling)),
-      info.balance?.settleThreshold && fact("Settles below", money(info.balance.settleThreshold)),
-      info.balance?.settleThreshold && fact("Settles to", money(info.balance.settleTo)),
-      (book.inDoubtIn !== "0" || book.inDoubtOut !== "0") && fact("In doubt since a crash", `${money(book.inDoubtIn)} in, ${money(book.inDoubtOut)} out`)),
-    el("h3", {}, "Link"),
-    el("dl", { class: "facts" },
-      fact("State", state.paused ? "paused" : state.connected ? "up" : "down"), fact("Plugin", detail.plugin), fact("Relation", info.relation),
-      state.address && fact("Address", state.address), info.maxPacketAmount && fact("Largest packet", money(info.maxPacketAmount)),
-      info.rateLimit && fact("Packets allowed", `${info.rateLimit.refillCount} in ${info.rateLimit.refillPeriod || 60000} ms`),
-      state.malformed > 0 && fact("Malformed packets", state.malformed),
-      detail.exchange?.receive && fact("Routes from it", detail.exchange.receive.routes),
-      detail.exchange?.send && fact("Told our routes", detail.exchange.send.mode === "SYNC" ? `up to epoch ${detail.exchange.send.epoch}` : "not asked for")),
-  ];
-  if (detail.traffic) parts.push(el("h3", {}, "Since the process started"), totals(detail.traffic, money));
-  if (detail.info) parts.push(el("h3", {}, "What its plugin says"), el("code", {}, JSON.stringify(detail.info)));
-  if (mayOperate) parts.push(...operations(id, state));
-  return parts;
-}
-
-function totals(traffic, money) {
-  const row = (name, t) => el("tr", {}, el("td", {}, name),
-    ...[t.incoming, t.outgoing].flatMap((d) => [el("td", { class: "number" }, String(d.count)), el("td", { class: "number" }, money(d.amount))]));
-  const of = (pick) => ({ incoming: pick(traffic.incoming), outgoing: pick(traffic.outgoing) });
-  const codes = [...new Set([...Object.keys(traffic.incoming.rejected), ...Object.keys(traffic.outgoing.rejected)])].sort();
-  const none = { count: 0, amount: "0" };
-  return el("div", { class: "scroll" }, el("table", { class: "totals" },
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, ""), ...["In", "Value in", "Out", "Value out"].map((t) => el("th", { scope: "col", class: "number" }, t)))),
-    el("tbody", {}, row("Fulfilled", of((d) => d.fulfilled)),
-      ...codes.map((code) => row("Rejected " + (code || "otherwise"), of((d) => d.rejected[code] ?? none))),
-      (traffic.outgoing.late.count > 0) && row("Too late", of((d) => d.late)),
-      row("Settlements", of((d) => d.money)))));
-}
-
-// operations are what can be done with an account.
-function operations(id, state) {
-  const { assetCode, assetScale } = state.info;
-  const act = async (work, said) => {
-    try {
-      await work();
-      toast(said);
-      await load();
-      if (known[id]) await openAccount(id);
-      else byId("account-dialog").close();
-    } catch (fault) {
-      toast(fault.message);
-    }
-  };
-  const form = (label, button, sign, work) => {
-    const input = el("input", { name: "amount", inputmode: sign ? "text" : "decimal", autocomplete: "off", required: true, placeholder: sign ? "-2.50" : "2.50" });
-    return el("form", { class: "row", onsubmit: (event) => {
-      event.preventDefault();
-      const units = parse(input.value, assetScale);
-      if (units === null || (!sign && units <= 0n)) toast(`That is no amount of ${assetCode} with at most ${assetScale} digits behind the point.`);
-      else work(units.toString());
-    } }, el("label", { class: "grow" }, label, input), el("button", { type: "submit" }, button));
-  };
-  const pause = () => act(() => send("POST", accountPath(id) + (state.paused ? "/resume" : "/pause")), state.paused ? "Resumed." : "Paused: what is in flight runs to its end.");
-  const remove = () => {
-    if (confirm(`Remove ${id}? Packets in flight are waited for; the balance is kept.`)) act(() => send("DELETE", accountPath(id)), "Removed.");
-  };
-  return [
-    el("h3", {}, "Operate"),
-    form(`Settle, in ${assetCode}`, "Settle", false, (text) => act(() => send("POST", "settlements", { accountId: id, amount: text }), "The settlement is in the books.")),
-    form(`Add to the balance, in ${assetCode}; less than nothing takes from it`, "Adjust", true, (text) => act(() => send("POST", "balance", { accountId: id, amountDiff: text }), "The balance is adjusted.")),
-    el("div", { class: "actions" },
-      el("button", { type: "button", class: "danger", onclick: remove }, "Remove"),
-      el("button", { type: "button", onclick: pause }, state.paused ? "Resume" : "Pause")),
-  ];
-}
-

@@ -19,7 +19,7 @@ async function request(method, path, body, signal) {
   const headers = {};
   if (token) headers.Authorization = "Bearer " + token;
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal, cache: "no-store" });
+  const response = await fetch(path, { method, headers, body, signal, cache: "no-store" });
   if (response.ok) return response;
   let detail = response.statusText;
   try {
@@ -43,10 +43,17 @@ export async function get(path, query = {}) {
   return (await request("GET", withQuery(path, query))).json();
 }
 
-// send changes something, and gives what is answered, if anything is.
-export async function send(method, path, body) {
+// send changes something, and gives what is answered, if anything is. The
+// document is told by the event "changed".
+export const send = (method, path, body) => sendText(method, path, body === undefined ? undefined : JSON.stringify(body));
+
+// sendText is send of a body that is JSON already, and stays as it is: numbers of
+// JavaScript are not exact.
+export async function sendText(method, path, body) {
   const response = await request(method, path, body);
-  return response.status === 204 ? null : response.json();
+  const answer = response.status === 204 ? null : await response.json();
+  document.dispatchEvent(new Event("changed"));
+  return answer;
 }
 
 export const accountPath = (id) => "accounts/" + encodeURIComponent(id);

@@ -1,6 +1,8 @@
 // The page: it asks for a token where one is needed, follows what moves, and
 // looks at the rest now and then.
+import { setRole } from "./account.js";
 import * as accounts from "./accounts.js";
+import { offerAccounts } from "./add.js";
 import { Refused, get, hasToken, useToken, watch } from "./api.js";
 import { byId, el, setText } from "./dom.js";
 import { loadAlerts, loadSettlements } from "./events.js";
@@ -9,6 +11,7 @@ import * as packetLog from "./packets.js";
 import { Plot, span } from "./plot.js";
 import * as rates from "./rates.js";
 import * as routes from "./routes.js";
+import { offerRoutes } from "./staticroutes.js";
 import "./probe.js";
 import "./theme.js";
 
@@ -103,13 +106,15 @@ async function begin() {
   let retry = 1000;
   while (!signal.aborted) {
     try {
-      const { role, packetLog: isLogged } = await get("session");
-      mayOperate = role === "operate";
-      accounts.setRole(role);
+      const session = await get("session");
+      mayOperate = session.role === "operate";
+      setRole(session.role);
+      offerAccounts(session);
+      offerRoutes(mayOperate);
       byId("probe-form").querySelectorAll("button").forEach((b) => (b.disabled = !mayOperate));
       setText(byId("token-button"), hasToken() ? (mayOperate ? "Forget token" : "Read only: forget token") : "Token");
       await loadAll();
-      packetLog.follow(isLogged);
+      packetLog.follow(session.packetLog);
       document.documentElement.dataset.ready = "yes";
       retry = 1000;
       await watch("events", {}, take, signal);
@@ -148,6 +153,9 @@ byId("token-button").addEventListener("click", () => {
   useToken("");
   location.reload();
 });
+
+// What is changed here is seen at once.
+document.addEventListener("changed", () => quietly(loadAll()));
 
 // What changes without a snapshot that says so.
 setInterval(() => {

@@ -16,7 +16,7 @@ export function el(name, attributes = {}, ...children) {
     else if (value === true) made.setAttribute(key, "");
     else if (value !== false && value !== undefined && value !== null) made.setAttribute(key, value);
   }
-  made.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
+  made.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false && c !== ""));
   return made;
 }
 
@@ -34,4 +34,9 @@ export function toast(text) {
   box.classList.add("shown");
   clearTimeout(hiding);
   hiding = setTimeout(() => box.classList.remove("shown"), 4000 + 40 * text.length);
+}
+
+// Every dialog closes by its button.
+for (const button of document.querySelectorAll("dialog .close")) {
+  button.addEventListener("click", () => button.closest("dialog").close());
 }

@@ -23,7 +23,7 @@ export async function loadAlerts(mayOperate) {
   setText(badge, alerts.length);
   byId("alert-list").replaceChildren(...alerts.map((a) => el("li", {},
     el("span", { class: "what" }, a.accountId && el("b", {}, a.accountId, ": "), kinds[a.kind] ?? a.kind,
-      a.triggeredBy && [", says ", el("code", {}, a.triggeredBy)], " ", el("small", {}, a.message)),
+      a.triggeredBy && [", says ", el("code", {}, a.triggeredBy)], " ", el("small", {}, el("bdi", {}, a.message))),
     el("span", { class: "when" }, a.count > 1 ? `${a.count} times, last ` : "", ago(a.updatedAt)),
     mayOperate && el("button", { type: "button", class: "small", "aria-label": `Dismiss the alert about ${a.accountId || "the connector"}`,
       onclick: () => send("DELETE", "alerts/" + a.id).then(() => loadAlerts(mayOperate)).catch((fault) => toast(fault.message)) }, "Dismiss"))));
@@ -39,7 +39,7 @@ export async function loadSettlements() {
   };
   const list = settlements.map((s) => el("li", {},
     el("span", { class: "what" }, el("b", {}, money(s)), " to ", s.accountId, " ",
-      s.lastError ? el("small", { class: "fault" }, s.lastError) : el("small", {}, "on its way")),
+      s.lastError ? el("small", { class: "fault" }, el("bdi", {}, s.lastError)) : el("small", {}, "on its way")),
     el("span", { class: "when" }, s.attempts > 1 ? `${s.attempts} attempts, ` : "", ago(s.createdAt))));
   if (list.length === 0) list.push(el("li", { class: "empty" }, "Nothing is being settled."));
   if (next) list.push(el("li", { class: "empty" }, "There are more."));

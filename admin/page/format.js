@@ -88,3 +88,6 @@ export function ago(time) {
   if (seconds < 129600) return Math.round(seconds / 3600) + " h ago";
   return new Date(time).toLocaleDateString();
 }
+
+// linkState gives the state of an account's link in a word.
+export const linkState = (a) => (a.paused ? "paused" : a.connected ? "up" : "down");

@@ -3,7 +3,7 @@ import { send } from "./api.js";
 import { byId, el } from "./dom.js";
 import { milliseconds } from "./format.js";
 
-const because = (reject) => `${reject.code} by ${reject.triggeredBy || "nobody knows whom"}` + (reject.message ? `: ${reject.message}` : "");
+const because = (reject) => [`${reject.code} by ${reject.triggeredBy || "nobody knows whom"}`, reject.message && [": ", el("bdi", {}, reject.message)]];
 
 function pinged(p) {
   if (!p.reached) {

@@ -14,6 +14,9 @@ import (
 // serveAdmin makes the admin API of a connector.
 func serveAdmin(a *config.Assembly) (http.Handler, error) {
 	o := admin.Options{Connector: a.Connector, NewAccount: a.NewAccount, PluginName: a.PluginName}
+	for _, t := range config.Templates() {
+		o.AccountTemplates = append(o.AccountTemplates, admin.AccountTemplate(t))
+	}
 	c := a.Plan().Config()
 	o.Tokens, o.ReadTokens = c.AdminTokens()
 	if len(o.Tokens)+len(o.ReadTokens) == 0 { // config has it listen on a loopback address alone
