@@ -64,6 +64,12 @@ func TestPluginOptions(t *testing.T) {
 		{`{"allowedOrigins": ["("]}`, "!.allowedOrigins[0]: regular expression"},
 		{`{"users": {"balance": {"maximum": "10", "settleThreshold": "-1"}}}`, "!.users.balance.settleThreshold: do not settle"},
 		{`{"users": {"balance": {"maximum": "10", "minimum": "11"}}}`, "!.users.balance.minimum: above maximum"},
+		{`{"users": {"maxPacketAmount": "5"}, "limitsOf": {"alice": {"balance": {"maximum": "10"}, "maxInFlight": 3}, "bob": {}}, "sockets": "round-robin"}`, ":3000/"},
+		{`{"limitsOf": {"alice": {"balance": {"maximum": "10", "settleThreshold": "-1"}}}}`, "!.limitsOf.alice.balance.settleThreshold: do not settle"},
+		{`{"limitsOf": {"alice": {"balance": {"maximum": "10", "minimum": "11"}}}}`, "!.limitsOf.alice.balance.minimum: above maximum"},
+		{`{"limitsOf": {"alice": {"maxPacketAmounts": "10"}}}`, "!.limitsOf.alice.maxPacketAmounts: did you mean maxPacketAmount"},
+		{`{"limitsOf": {"a/b": {}}}`, `!.limitsOf["a/b"]: one segment`},
+		{`{"sockets": "replace"}`, "!.sockets: newest or round-robin"},
 		{`{"debugHostIldcpInfo": {}}`, "!.debugHostIldcpInfo: the address that the connector gives the account"},
 	} {
 		checkOptions(t, `"child"`, "ilp-plugin-mini-accounts", c.options, c.want)

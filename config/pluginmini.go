@@ -1,10 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/ilp"
@@ -25,13 +28,15 @@ type miniOptions struct {
 	_ struct{} `refused:"_store: users are kept in the connector's store"`
 
 	// Ours.
-	Host           string       `json:"host"`
-	Path           string       `json:"path"`
-	TLS            *Certificate `json:"tls"`
-	Users          *userLimits  `json:"users"`
-	MaxUsers       int          `json:"maxUsers"`
-	MaxConnections int          `json:"maxConnections"`
-	MaxSockets     int          `json:"maxSockets"`
+	Host           string                 `json:"host"`
+	Path           string                 `json:"path"`
+	TLS            *Certificate           `json:"tls"`
+	Users          *userLimits            `json:"users"`
+	LimitsOf       map[string]*userLimits `json:"limitsOf"` // in the place of Users
+	Sockets        string                 `json:"sockets"`
+	MaxUsers       int                    `json:"maxUsers"`
+	MaxConnections int                    `json:"maxConnections"`
+	MaxSockets     int                    `json:"maxSockets"`
 }
 
 // userLimits are those of each user.
@@ -117,18 +122,48 @@ func (v *miniOptions) options(o *DriverOptions) miniaccounts.Options {
 		}
 		options.AllowedOriginPatterns = append(options.AllowedOriginPatterns, pattern)
 	}
+	sockets, known := userSockets[cmp.Or(v.Sockets, "newest")]
+	if !known {
+		o.Fault("sockets", "is %q: it must be newest or round-robin", v.Sockets)
+	}
+	options.Sockets = sockets
 	if u := v.Users; u != nil {
-		options.Limits = u.limits(o)
+		options.Limits = u.limits(o, "users")
+	}
+	if len(v.LimitsOf) > 0 {
+		options.LimitsOf = v.limitsOf(o, options.Limits)
 	}
 	return options
 }
 
-func (u *userLimits) limits(o *DriverOptions) miniaccounts.UserLimits {
+var userSockets = map[string]miniaccounts.Policy{"newest": miniaccounts.Newest, "round-robin": miniaccounts.RoundRobin}
+
+// limitsOf gives the limits of each user: those of its name, or of all.
+func (v *miniOptions) limitsOf(o *DriverOptions, others miniaccounts.UserLimits) func(user string) miniaccounts.UserLimits {
+	named := make(map[string]miniaccounts.UserLimits, len(v.LimitsOf))
+	for _, name := range slices.Sorted(maps.Keys(v.LimitsOf)) {
+		if len(name) > miniaccounts.MaxUsernameLength || !ilp.ValidSegment(name) {
+			o.Fault(at("limitsOf", name), "is not the name of a user: it must be one segment of an address, of at most %d bytes", miniaccounts.MaxUsernameLength)
+		}
+		if u := v.LimitsOf[name]; u != nil {
+			named[name] = u.limits(o, "limitsOf", name)
+		}
+	}
+	return func(user string) miniaccounts.UserLimits {
+		if l, ok := named[user]; ok {
+			return l
+		}
+		return others
+	}
+}
+
+// limits are those at a path of the options.
+func (u *userLimits) limits(o *DriverOptions, path ...string) miniaccounts.UserLimits {
 	limited := Account{MaxPacketAmount: u.MaxPacketAmount, Throughput: u.Throughput, RateLimit: u.RateLimit, Balance: u.Balance}
 	k := &checker{faults: o.decoder.faults, plan: &Plan{}}
-	k.limits(at(o.path, "users"), &limited)
+	k.limits(at(o.path, path...), &limited)
 	if u.Balance != nil && u.Balance.settles() {
-		o.Fault("users.balance.settleThreshold", "is there, but users do not settle: leave it out")
+		o.Fault(at(at("", path...), "balance", "settleThreshold"), "is there, but users do not settle: leave it out")
 	}
 	a := limited.account()
 	limits := miniaccounts.UserLimits{MaxPacketAmount: a.MaxPacketAmount, Throughput: a.Throughput, Balance: a.Balance, MaxInFlight: u.MaxInFlight}

@@ -21,7 +21,7 @@ func TestUsersOfMiniAccounts(t *testing.T) {
 	}
 	port := freePort(t)
 	p := launch(t, []string{"CONNECTOR_ADMIN_API=true", "CONNECTOR_ADMIN_API_PORT=" + port},
-		"-config", configuration(t, "", `"wallet": `+record("child", "mini-accounts", `{"host": "127.0.0.1", "port": 0, "generateAccount": false}`)))
+		"-config", configuration(t, "", `"wallet": `+record("child", "mini-accounts", `{"host": "127.0.0.1", "port": 0, "generateAccount": false, "limitsOf": {"bob": {"balance": {"maximum": "10"}}}}`)))
 	p.says(runs)
 	ask := func(instruction string) (int, string) {
 		t.Helper()
@@ -49,6 +49,10 @@ func TestUsersOfMiniAccounts(t *testing.T) {
 		if code, answer := ask(instructions[i][1]); code != http.StatusOK || !strings.Contains(answer, want) {
 			t.Errorf("%s is answered %d %s; want %s", instructions[i][1], code, answer, want)
 		}
+	}
+	ask(`{"do": "addToken", "user": "bob", "token": "a token"}`)
+	if code, answer := ask(`{"do": "adjustBalance", "user": "bob", "amount": "11"}`); code != http.StatusBadRequest || !strings.Contains(answer, "limit exceeded") {
+		t.Errorf("beyond the limit of one user: %d %s", code, answer)
 	}
 	if code, answer := ask(`{"do": "pay"}`); code != http.StatusBadRequest || !strings.Contains(answer, "removeUser") {
 		t.Errorf("nonsense is answered %d %s", code, answer)
