@@ -342,6 +342,13 @@ func TestEachPacketHasOneOutcome(t *testing.T) {
 	senders.Wait()
 	close(stop)
 	disturbance.Wait()
+	for { // the client comes back, and packets go through
+		if _, err := plugin.Call(t.Context(), c, newPrepare(50)); err == nil {
+			break
+		} else if t.Context().Err() != nil {
+			t.Fatal(err)
+		}
+	}
 	p.Close()
 	c.Close()
 	waiting.Wait()
@@ -350,9 +357,7 @@ func TestEachPacketHasOneOutcome(t *testing.T) {
 			t.Fatalf("packet %d had %d outcomes", i, v)
 		}
 	}
-	if fulfilled.Load() == 0 {
-		t.Error("no packet went through at all")
-	}
+	t.Logf("%d of %d packets went through", fulfilled.Load(), len(outcomes))
 }
 
 // Nothing is allocated for a packet, on either side, but the slabs it is read
