@@ -25,7 +25,7 @@ type Client struct {
 
 // ClientOptions are the parts of a Client. URL is needed.
 type ClientOptions struct {
-	// URL is where the handler is mounted, such as http://localhost:7769.
+	// URL is where the handler is mounted, such as http://localhost:7780.
 	URL string
 	// Token is sent with each request; empty sends none.
 	Token string
@@ -37,7 +37,7 @@ type ClientOptions struct {
 func NewClient(o ClientOptions) (*Client, error) {
 	base, err := url.Parse(o.URL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return nil, fmt.Errorf("admin: ClientOptions.URL is %q: it must be such as http://localhost:7769", o.URL)
+		return nil, fmt.Errorf("admin: ClientOptions.URL is %q: it must be such as http://localhost:7780", o.URL)
 	}
 	if o.HTTP == nil {
 		o.HTTP = http.DefaultClient

@@ -36,10 +36,10 @@ func (k *checker) accounts() {
 // account looks at one account.
 func (k *checker) account(path string, a *Account) account.Account {
 	if trimmed := strings.Trim(a.ID, "."); a.ID == "" || !plainName(strings.ReplaceAll(a.ID, ".", "")) || trimmed == "" {
-		k.add(path, "is not a name of an account: it may have letters, digits, _ - ~ and dots")
+		k.addName(path, "is not a name of an account: it may have letters, digits, _ - ~ and dots")
 	}
 	if len(a.ID) > store.MaxNameSize { // the account has a part of the store by its name
-		k.add(path, "has an id of %d bytes: at most %d are allowed", len(a.ID), store.MaxNameSize)
+		k.addName(path, "has an id of %d bytes: at most %d are allowed", len(a.ID), store.MaxNameSize)
 	}
 	if a.Relation == account.Child {
 		segment := a.ILPAddressSegment
@@ -292,7 +292,7 @@ func (k *checker) connections() {
 // admin looks at the admin API.
 func (k *checker) admin() {
 	c := k.config
-	if !c.AdminAPI {
+	if !c.AdminAPI && !k.below("adminApi") { // what is meant there is not known
 		return
 	}
 	if c.AdminAPIHost == "" {

@@ -235,7 +235,7 @@ func readNamed[T any](d *decoder, path string, n *node, name func(*T, string)) [
 	given := make(map[string]bool, len(n.members))
 	for _, m := range n.members {
 		if given[m.name] {
-			d.add(at(path, m.name), "is there twice: keep one of them, or choose another name")
+			d.addName(at(path, m.name), "is there twice: keep one of them, or choose another name")
 			continue
 		}
 		given[m.name] = true

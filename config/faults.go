@@ -15,6 +15,8 @@ type Fault struct {
 	// Problem says what is wrong, and what would be right. It quotes no
 	// secret.
 	Problem string
+
+	ofName bool // only the name is wrong, whatever stands under it
 }
 
 // String gives the fault in one line.
@@ -59,12 +61,22 @@ type faults struct {
 // add notes a fault, unless one of the same value, or of something around
 // it, is noted already: the second would follow from the first.
 func (f *faults) add(path, format string, args ...any) {
+	f.put(Fault{Path: path, Problem: fmt.Sprintf(format, args...)})
+}
+
+// addName notes that a name is wrong: nothing else follows from that.
+func (f *faults) addName(path, format string, args ...any) {
+	f.put(Fault{Path: path, Problem: fmt.Sprintf(format, args...), ofName: true})
+}
+
+func (f *faults) put(fault Fault) {
 	for _, other := range f.list {
-		if other.Path != "" && within(path, other.Path) {
+		if other.Path != "" && !other.ofName && within(fault.Path, other.Path) {
 			return
 		}
 	}
-	f.list = append(f.list, Fault{Path: path, Source: f.sources[topOf(path)], Problem: fmt.Sprintf(format, args...)})
+	fault.Source = f.sources[topOf(fault.Path)]
+	f.list = append(f.list, fault)
 }
 
 // below reports whether there is a fault at path or in what it holds.

@@ -115,6 +115,15 @@ func TestKeysThatOccurTwice(t *testing.T) {
 	wantFaults(t, err, "accounts.bob.relation: is there twice")
 }
 
+// A name that is wrong hides nothing of what stands under it.
+func TestFaultsUnderWrongNames(t *testing.T) {
+	wrong := record(`"plugin": "lopback"`, `"balance": {"maximum": "1", "minimum": "2"}`)
+	_, err := load(t, `CONNECTOR_ACCOUNTS={"a b": `+wrong+`, "bob": `+wrong+`, "bob": {}}`, "CONNECTOR_ADMIN_API=yes", "CONNECTOR_ADMIN_API_TOKEN=short")
+	wantFaults(t, err, `accounts["a b"]: is not a name`, `accounts["a b"].plugin: did you mean loopback?`, `accounts["a b"].balance.minimum: above maximum`,
+		"accounts.bob: is there twice", "accounts.bob.plugin: did you mean loopback?", "accounts.bob.balance.minimum: above maximum",
+		"adminApi: neither true", "adminApiToken: at least 16")
+}
+
 func TestAccountIDs(t *testing.T) {
 	for _, id := range []string{"", "a b", "a/b", "ä", "."} {
 		_, err := load(t, `CONNECTOR_ACCOUNTS={"`+id+`": `+record()+`}`)

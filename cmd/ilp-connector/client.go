@@ -53,7 +53,7 @@ func askWith(name, does, arguments string, most int, bind func(*flag.FlagSet) an
 			return exitUsage
 		case len(rest) > most:
 			set.Usage()
-			return exitUsage
+			return p.fail(exitUsage, fmt.Errorf("%q is too much", rest[most]))
 		}
 		client, err := at.client()
 		if err != nil {

@@ -19,6 +19,12 @@ import (
 // operated starts a connector with an admin API, and gives the flags to ask it.
 func operated(t *testing.T, environ []string, accounts ...string) (p *process, flags []string) {
 	t.Helper()
+	return operatedBy(t, configuration(t, "", accounts...), environ...)
+}
+
+// operatedBy is operated with a file.
+func operatedBy(t *testing.T, path string, environ ...string) (p *process, flags []string) {
+	t.Helper()
 	const token = "a token of sixteen bytes"
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
@@ -26,9 +32,18 @@ func operated(t *testing.T, environ []string, accounts ...string) (p *process, f
 	}
 	port := freePort(t)
 	environ = append(environ, "CONNECTOR_ADMIN_API=true", "CONNECTOR_ADMIN_API_PORT="+port, "CONNECTOR_ADMIN_API_TOKEN_FILE="+file)
-	p = launch(t, environ, "-config", configuration(t, "", accounts...))
+	p = launch(t, environ, "-config", path)
 	p.says(runs)
 	return p, []string{"--admin", "http://127.0.0.1:" + port, "--token-file", file}
+}
+
+// answers runs a command that asks, and reads the JSON that it prints.
+func answers(t *testing.T, flags []string, name string, v any) {
+	t.Helper()
+	text := asks(t, exitOK, append([]string{"-json"}, flags...), name)
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		t.Fatalf("%s prints %s: %v", name, text, err)
+	}
 }
 
 // asks runs a command that asks, and gives what it prints.
@@ -58,7 +73,7 @@ func TestCommandsThatAsk(t *testing.T) {
 		{[]string{"ping"}, exitUsage, "which address"},
 		{[]string{"ping", "test.connie.sink", "x"}, exitUsage, "not an amount"},
 		{[]string{"trace", "test.connie"}, exitOK, "HOP"},
-		{[]string{"status", "extra"}, exitUsage, "usage"},
+		{[]string{"status", "extra"}, exitUsage, `"extra" is too much`},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			if got := asks(t, c.code, flags, c.args[0], c.args[1:]...); !strings.Contains(got, c.says) {

@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 )
 
 // Exit codes.
@@ -48,7 +49,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 			return c.run(program{environ, stdout, stderr}, rest)
 		}
 	}
-	fmt.Fprintf(stderr, "ilp-connector: there is no command %q\n\n", args[0])
+	fmt.Fprintf(stderr, "ilp-connector: there is no command %q\n\n", strings.Join(command, " "))
 	usage(stderr)
 	return exitUsage
 }

@@ -299,7 +299,7 @@ func TestCommands(t *testing.T) {
 		{[]string{"help"}, exitOK, "-log-level"},
 		{[]string{"status", "-admin", "http://127.0.0.1:1"}, exitFailure, "does a connector run there"},
 		{[]string{"confg"}, exitUsage, "there is no command"},
-		{[]string{"config", "chek"}, exitUsage, "usage:"},
+		{[]string{"config", "chek"}, exitUsage, `there is no command "config chek"`},
 		{[]string{"-nonsense"}, exitUsage, "-nonsense"},
 		{[]string{"-config", path, "extra"}, exitUsage, "too much"},
 		{[]string{"-config", path, "-log-level", "loud"}, exitUsage, "-log-level"},
