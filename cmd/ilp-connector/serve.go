@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -30,10 +31,8 @@ func (p program) serve(args []string) int {
 	if err != nil {
 		return p.fail(exitUsage, err)
 	}
-	for _, note := range plan.Notes() {
-		logger.Warn("configuration", slog.String("note", note))
-	}
 	d := &daemon{source: *source, logs: logs, logger: logger, ready: make(chan struct{})}
+	d.note(plan)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	ended := make(chan error, 1)
@@ -50,8 +49,20 @@ type daemon struct {
 	assembly *config.Assembly // set when ready is closed
 	ready    chan struct{}
 
-	mu     sync.Mutex // held by a reload, and guards closed
+	mu     sync.Mutex // held by a reload, and guards what follows
 	closed bool       // there is nothing to reload any more
+	noted  []string   // of the configuration as it was read last
+}
+
+// note writes down what in a configuration has no effect, or should be known,
+// and was not said of the one before it. The caller holds mu, or is alone.
+func (d *daemon) note(plan *config.Plan) {
+	for _, text := range plan.Notes() {
+		if !slices.Contains(d.noted, text) {
+			d.logger.Warn("configuration", slog.String("note", text))
+		}
+	}
+	d.noted = plan.Notes()
 }
 
 // wait answers signals until the connector has ended, and gives the exit code.
@@ -117,6 +128,7 @@ func (d *daemon) reload(ctx context.Context) {
 		d.refuse(err)
 		return
 	}
+	d.note(plan)
 	changes, err := d.assembly.Apply(ctx, plan)
 	if err != nil { // what is wrong with it shows only when it is tried
 		d.logger.Error("a part of the configuration was not applied", slog.String("changes", changes.String()), slog.Any("error", err))

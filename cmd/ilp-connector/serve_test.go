@@ -135,6 +135,13 @@ func TestReload(t *testing.T) {
 	configuration(t, path, alice, `"sink": `+record("child", "loopback", `{"reject": "F99"}`), `"new": `+record("child", "loopback", "{}"))
 	p.signal(syscall.SIGHUP)
 	p.says(`read again" changes="added new; removed old; changed sink"`)
+	p.signal(syscall.SIGHUP)
+	p.says(`changes=nothing`)
+	for note, want := range map[string]int{"accounts.new has no balance": 1, "accounts.alice has no balance": 1} {
+		if got := strings.Count(p.output(), note); got != want {
+			t.Errorf("it says %d times that %s, want %d:\n%s", got, note, want, p.output())
+		}
+	}
 	want := func(to string, code ilp.Code) {
 		t.Helper()
 		err := link.pay(to)
