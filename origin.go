@@ -23,7 +23,7 @@ func newSelf(c *Connector) *link {
 	return &link{
 		c:           c,
 		account:     account.Account{ID: "the connector itself"},
-		pipelines:   &middleware.Pipelines{Incoming: []middleware.Stage{noteSending{}}},
+		pipelines:   &middleware.Pipelines{Incoming: middleware.NewChain(noteSending{})},
 		maxInFlight: account.DefaultMaxInFlight,
 		drained:     make(chan struct{}, 1),
 	}

@@ -45,9 +45,12 @@ func Bound(bucket int) uint64 { return bounds[bucket] }
 // Histogram counts values. The zero value is empty and ready for use. It must
 // not be copied. All methods may be called concurrently.
 type Histogram struct {
-	sum    atomic.Uint64
-	counts [Buckets]atomic.Uint64
+	buckets [Buckets]bucket
 }
+
+// bucket has its own part of the sum, so that a value changes one place in
+// memory and not two.
+type bucket struct{ count, sum atomic.Uint64 }
 
 // Observe counts a value.
 func (h *Histogram) Observe(value uint64) {
@@ -57,18 +60,18 @@ func (h *Histogram) Observe(value uint64) {
 	for value > bounds[i] {
 		i++
 	}
-	h.counts[i].Add(1)
-	h.sum.Add(value)
+	h.buckets[i].count.Add(1)
+	h.buckets[i].sum.Add(value)
 }
 
 // Snapshot gives what has been counted until now. Values that are counted
 // while it runs may be in Counts and not in Sum, or the other way round.
 func (h *Histogram) Snapshot() Snapshot {
 	var s Snapshot
-	for i := range h.counts {
-		s.Counts[i] = h.counts[i].Load()
+	for i := range h.buckets {
+		s.Counts[i] = h.buckets[i].count.Load()
+		s.Sum += h.buckets[i].sum.Load()
 	}
-	s.Sum = h.sum.Load()
 	return s
 }
 

@@ -265,13 +265,12 @@ func (a *Alerts) tell() {
 
 // alertStage watches the answers of one account.
 type alertStage struct {
+	replyOnly
 	alerts  *Alerts
 	account string
 }
 
 var _ LateObserver = (*alertStage)(nil)
-
-func (s *alertStage) Prepare(context.Context, *Packet) ilp.Reply { return nil }
 
 // Reply raises the alert of the reference: by this code and this very message
 // a connector says that it is owed too much.

@@ -257,7 +257,7 @@ func TestAlertsAgainAllocateNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := &quietEnd{reply: tooMuch("test.peer")}
-	stages := []middleware.Stage{s.Outgoing}
+	stages := middleware.NewChain(s.Outgoing)
 	ctx := t.Context()
 	if n := testing.AllocsPerRun(100, func() { e.packet.Run(ctx, stages, e) }); n != 0 {
 		t.Errorf("%v allocations for each alert, want none", n)

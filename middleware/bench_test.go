@@ -15,7 +15,7 @@ import (
 // destination, without the core between them.
 type twoWays struct {
 	in, out            middleware.Packet
-	incoming, outgoing []middleware.Stage
+	incoming, outgoing *middleware.Chain
 	prepare            ilp.Prepare
 	fulfill            ilp.Fulfill
 	done               int
@@ -96,7 +96,7 @@ func BenchmarkDeduplicate(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	stages := []middleware.Stage{s.Outgoing}
+	stages := middleware.NewChain(s.Outgoing)
 	e := &quietEnd{reply: fulfill1()}
 	p, n := prepare(100), uint64(0)
 	p.Data = make([]byte, 300)
@@ -120,7 +120,7 @@ func BenchmarkDeduplicate(b *testing.B) {
 // BenchmarkStages is the chain engine alone: five stages that do nothing.
 func BenchmarkStages(b *testing.B) {
 	nothing := middleware.PrepareFunc(func(context.Context, *middleware.Packet) ilp.Reply { return nil })
-	stages := []middleware.Stage{nothing, nothing, nothing, nothing, nothing}
+	stages := middleware.NewChain(nothing, nothing, nothing, nothing, nothing)
 	e := &quietEnd{reply: fulfill1()}
 	ctx := context.Background()
 	b.ReportAllocs()
@@ -136,7 +136,7 @@ func BenchmarkStatsParallel(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	stages := []middleware.Stage{s.Incoming}
+	stages := middleware.NewChain(s.Incoming)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		e := &quietEnd{reply: fulfill1()}

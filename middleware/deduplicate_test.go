@@ -28,7 +28,8 @@ func (f *flying) answer(reply ilp.Reply) { f.packet.Answer(context.Background(),
 
 // deduplicator sends packets through the stage of one account.
 type deduplicator struct {
-	stages []middleware.Stage
+	stage  middleware.Stage
+	stages *middleware.Chain
 	now    time.Time
 }
 
@@ -41,7 +42,7 @@ func newDeduplicator(t testing.TB, o middleware.DeduplicateOptions) *deduplicato
 	if s.Incoming != nil || s.IncomingMoney != nil || s.OutgoingMoney != nil {
 		t.Error("it has to do with more than outgoing packets")
 	}
-	return &deduplicator{[]middleware.Stage{s.Outgoing}, start}
+	return &deduplicator{s.Outgoing, middleware.NewChain(s.Outgoing), start}
 }
 
 func (d *deduplicator) send(p ilp.Prepare) *flying {
@@ -246,7 +247,7 @@ func TestDeduplicateMemory(t *testing.T) {
 			p.ExpiresAt = d.now
 			d.send(p).wantSent(t).answer(fulfill1())
 		}
-		if n := middleware.Entries(d.stages[0]); n > 110 {
+		if n := middleware.Entries(d.stage); n > 110 {
 			t.Errorf("the table has %d entries for the packets of a second, which are 100", n)
 		}
 	})
@@ -255,7 +256,7 @@ func TestDeduplicateMemory(t *testing.T) {
 		for n := range 100 {
 			d.send(numbered(n)).wantSent(t).answer(&ilp.Reject{Code: ilp.F99ApplicationError})
 		}
-		if n := middleware.Entries(d.stages[0]); n != 1 {
+		if n := middleware.Entries(d.stage); n != 1 {
 			t.Errorf("the table has %d entries for one packet at a time", n)
 		}
 	})
@@ -267,7 +268,7 @@ func TestDeduplicateMemory(t *testing.T) {
 			former.answer(fulfill1())
 			former = larger
 		}
-		if n := middleware.Entries(d.stages[0]); n != 2 {
+		if n := middleware.Entries(d.stage); n != 2 {
 			t.Errorf("the table has %d entries for two packets at a time", n)
 		}
 	})

@@ -27,12 +27,11 @@ func (errorHandler) Attach(host Host, a *account.Account) (Stages, error) {
 }
 
 type errorStage struct {
+	replyOnly
 	host    Host
 	account *account.Account
 	faults  atomic.Uint64
 }
-
-func (s *errorStage) Prepare(context.Context, *Packet) ilp.Reply { return nil }
 
 func (s *errorStage) Reply(_ context.Context, p *Packet, reply ilp.Reply) ilp.Reply {
 	reject, ok := reply.(*ilp.Reject)

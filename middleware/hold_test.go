@@ -33,7 +33,7 @@ func TestHeldInPreparePasses(t *testing.T) {
 	holding(b, &hold, nil)
 	e := &end{diary: d, answer: fulfill1()}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a, b, c}, e)
+	p.Run(t.Context(), middleware.NewChain(a, b, c), e)
 	wantEvents(t, d, "a prepare", "b prepare")
 	if !p.WasHeld() {
 		t.Error("WasHeld is false")
@@ -52,7 +52,7 @@ func TestHeldInPrepareAnswers(t *testing.T) {
 	holding(b, &hold, nil)
 	e := &end{diary: d}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a, b, c}, e)
+	p.Run(t.Context(), middleware.NewChain(a, b, c), e)
 	d.take()
 	refusal := &ilp.Reject{Code: ilp.T04InsufficientLiquidity}
 	if !hold.Answer(t.Context(), refusal) {
@@ -71,7 +71,7 @@ func TestHeldInReplyAnswers(t *testing.T) {
 	holding(b, nil, &hold)
 	e := &end{diary: d, answer: fulfill1()}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a, b, c}, e)
+	p.Run(t.Context(), middleware.NewChain(a, b, c), e)
 	wantEvents(t, d, "a prepare", "b prepare", "c prepare", "end", "c reply", "b reply")
 	other := &ilp.Reject{Code: ilp.T00InternalError}
 	if !hold.Answer(t.Context(), other) {
@@ -92,7 +92,7 @@ func TestHeldByEveryStage(t *testing.T) {
 	holding(b, &hold, &hold)
 	e := &end{diary: d, answer: fulfill1()}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a, b}, e)
+	p.Run(t.Context(), middleware.NewChain(a, b), e)
 	hold.Pass(t.Context())
 	wantEvents(t, d, "a prepare", "b prepare")
 	hold.Pass(t.Context())
@@ -114,7 +114,7 @@ func TestHoldIsUsedOnce(t *testing.T) {
 			var hold middleware.Hold
 			holding(a, &hold, nil)
 			var p middleware.Packet
-			p.Run(t.Context(), []middleware.Stage{a}, &end{diary: d, answer: fulfill1()})
+			p.Run(t.Context(), middleware.NewChain(a), &end{diary: d, answer: fulfill1()})
 			if !first(hold) {
 				t.Error("the first use reports that the hold was used")
 			}
@@ -136,14 +136,14 @@ func TestUsedHoldDoesNotTouchLaterPackets(t *testing.T) {
 	holding(a, &hold, nil)
 	e := &end{diary: d, answer: fulfill1()}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a}, e)
+	p.Run(t.Context(), middleware.NewChain(a), e)
 	used := hold
 	used.Pass(t.Context())
 	p.Reset()
 	if p.WasHeld() {
 		t.Error("WasHeld is true for a new packet")
 	}
-	p.Run(t.Context(), []middleware.Stage{a}, e)
+	p.Run(t.Context(), middleware.NewChain(a), e)
 	d.take()
 	if used.Pass(t.Context()) {
 		t.Error("a hold on the former packet reports that it did something")
@@ -164,7 +164,7 @@ func TestHoldRace(t *testing.T) {
 		holding(a, nil, &hold)
 		e := &end{diary: d, answer: fulfill1()}
 		var p middleware.Packet
-		p.Run(t.Context(), []middleware.Stage{a}, e)
+		p.Run(t.Context(), middleware.NewChain(a), e)
 		d.take()
 		var users sync.WaitGroup
 		var good [2]bool
@@ -202,7 +202,7 @@ func TestHoldUsedBeforeHookReturns(t *testing.T) {
 	}
 	e := &reusingEnd{end: end{diary: d, answer: fulfill1()}}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a, b, c}, e)
+	p.Run(t.Context(), middleware.NewChain(a, b, c), e)
 	wantEvents(t, d, "a prepare", "b prepare", "c prepare", "end", "c reply", "b reply", "a reply", "done")
 	if e.got != e.answer {
 		t.Errorf("the reply is %v, want the end's answer", e.got)
@@ -227,7 +227,7 @@ func TestHoldTakenTwice(t *testing.T) {
 		return middleware.Held
 	}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a}, &end{diary: d, answer: fulfill1()})
+	p.Run(t.Context(), middleware.NewChain(a), &end{diary: d, answer: fulfill1()})
 	if !second.Pass(t.Context()) || first.Pass(t.Context()) {
 		t.Error("want the one use to succeed and the other to fail")
 	}
@@ -258,7 +258,7 @@ func TestHoldThatWasNotGivenIsVoid(t *testing.T) {
 			holding(b, &hold, nil)
 			var p middleware.Packet
 			e := &end{diary: d, answer: fulfill1()}
-			p.Run(t.Context(), []middleware.Stage{a, b}, e)
+			p.Run(t.Context(), middleware.NewChain(a, b), e)
 			wantEvents(t, d, c.want...)
 			if dropped.Pass(t.Context()) || dropped.Answer(t.Context(), refusal) {
 				t.Error("a void hold reports that it did something")
@@ -266,7 +266,7 @@ func TestHoldThatWasNotGivenIsVoid(t *testing.T) {
 			wantEvents(t, d)
 
 			p.Reset()
-			p.Run(t.Context(), []middleware.Stage{b}, e)
+			p.Run(t.Context(), middleware.NewChain(b), e)
 			d.take()
 			if !hold.Pass(t.Context()) {
 				t.Error("a good hold reports that it was used")
@@ -287,7 +287,7 @@ func TestHoldThatWasNotGivenIsVoidInReply(t *testing.T) {
 	holding(a, nil, &hold)
 	e := &end{diary: d, answer: fulfill1()}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a, b}, e)
+	p.Run(t.Context(), middleware.NewChain(a, b), e)
 	d.take()
 	if dropped.Answer(t.Context(), fulfill1()) {
 		t.Error("a void hold reports that it did something")
@@ -319,7 +319,7 @@ func TestHoldPassesContext(t *testing.T) {
 		return nil
 	}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a, b}, &end{diary: d})
+	p.Run(t.Context(), middleware.NewChain(a, b), &end{diary: d})
 	hold.Pass(context.WithValue(t.Context(), key{}, "later"))
 	if seen != "later" {
 		t.Errorf("the next hook has seen %v, want the context given to Pass", seen)

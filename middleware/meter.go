@@ -149,11 +149,10 @@ func (l *latencies) snapshot() map[Outcome]histogram.Snapshot {
 
 // meterEdge is the outermost incoming Stage.
 type meterEdge struct {
+	replyOnly
 	since   func(time.Time) time.Duration
 	figures *accountMeter
 }
-
-func (s *meterEdge) Prepare(context.Context, *Packet) ilp.Reply { return nil }
 
 func (s *meterEdge) Reply(_ context.Context, p *Packet, reply ilp.Reply) ilp.Reply {
 	outcome := OutcomeOf(p, reply)
@@ -166,11 +165,10 @@ func (s *meterEdge) Reply(_ context.Context, p *Packet, reply ilp.Reply) ilp.Rep
 
 // meterLink is the innermost outgoing Stage.
 type meterLink struct {
+	replyOnly
 	since   func(time.Time) time.Duration
 	figures *accountMeter
 }
-
-func (s *meterLink) Prepare(context.Context, *Packet) ilp.Reply { return nil }
 
 func (s *meterLink) Reply(_ context.Context, p *Packet, reply ilp.Reply) ilp.Reply {
 	s.figures.outgoing.observe(outgoingOutcome(p, reply), p.Took(s.since))

@@ -228,7 +228,7 @@ func BenchmarkMeter(b *testing.B) {
 }
 
 // benchmarkIncoming sends packets through incoming stages alone.
-func benchmarkIncoming(b *testing.B, stages []middleware.Stage) {
+func benchmarkIncoming(b *testing.B, stages *middleware.Chain) {
 	e := &quietEnd{reply: fulfill1()}
 	ctx := context.Background()
 	next := child()

@@ -150,23 +150,3 @@ type PostingStage interface {
 // error means what it means in the contract of plugin.MoneySender, outgoing,
 // or plugin.Handler's HandleMoney, incoming.
 type MoneyFunc func(ctx context.Context, m plugin.Money) error
-
-// PrepareFunc is a Stage that looks at prepares alone.
-type PrepareFunc func(ctx context.Context, p *Packet) ilp.Reply
-
-// Prepare calls f.
-func (f PrepareFunc) Prepare(ctx context.Context, p *Packet) ilp.Reply { return f(ctx, p) }
-
-// Reply gives the reply it is given.
-func (f PrepareFunc) Reply(_ context.Context, _ *Packet, reply ilp.Reply) ilp.Reply { return reply }
-
-// ReplyFunc is a Stage that looks at replies alone.
-type ReplyFunc func(ctx context.Context, p *Packet, reply ilp.Reply) ilp.Reply
-
-// Prepare lets every packet pass.
-func (f ReplyFunc) Prepare(context.Context, *Packet) ilp.Reply { return nil }
-
-// Reply calls f.
-func (f ReplyFunc) Reply(ctx context.Context, p *Packet, reply ilp.Reply) ilp.Reply {
-	return f(ctx, p, reply)
-}

@@ -62,15 +62,19 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 // source gets. It is for incoming stages that stand outside of all others:
 // a stage further in may yet see its reply replaced.
 func OutcomeOf(p *Packet, reply ilp.Reply) Outcome {
-	relayed := reply == p.NextHopReply
+	// Pointers are compared, and not what is around them: it is done for every
+	// packet.
 	reject, rejected := reply.(*ilp.Reject)
-	switch {
-	case relayed && rejected:
-		return OutcomeRejected
-	case relayed:
-		return OutcomeFulfilled
-	case !rejected:
+	if !rejected {
+		if next, ok := p.NextHopReply.(*ilp.Fulfill); ok && reply.(*ilp.Fulfill) == next {
+			return OutcomeFulfilled
+		}
 		return OutcomeAnswered
+	}
+	next, relayed := p.NextHopReply.(*ilp.Reject)
+	switch {
+	case relayed && reject == next:
+		return OutcomeRejected
 	case reject.Code == ilp.R00TransferTimedOut:
 		return OutcomeExpired
 	}

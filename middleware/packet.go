@@ -53,7 +53,7 @@ type Packet struct {
 	// otherwise 0. See Took.
 	Latency time.Duration
 
-	stages []Stage
+	chain  *Chain
 	passed int // how many stages have let the packet pass and not seen its reply
 	end    Terminal
 	holds  atomic.Uint32 // odd while held; see Hold. Never reset: a used Hold stays used
@@ -73,17 +73,22 @@ type Terminal interface {
 	Done(ctx context.Context, p *Packet, reply ilp.Reply)
 }
 
-// Run sends p through stages, and then to end.
-func (p *Packet) Run(ctx context.Context, stages []Stage, end Terminal) {
-	p.stages, p.passed, p.end = stages, 0, end
+// Run sends p through the stages of chain, of which there are none if it is
+// nil, and then to end.
+func (p *Packet) Run(ctx context.Context, chain *Chain, end Terminal) {
+	if chain == nil {
+		chain = NewChain()
+	}
+	p.chain, p.passed, p.end = chain, 0, end
 	p.forward(ctx)
 }
 
 // forward calls Prepare of the stages from p.passed on. Once a stage has
 // given Held the packet may be anywhere: nothing of it is touched then.
 func (p *Packet) forward(ctx context.Context) {
-	for p.passed < len(p.stages) {
-		reply := p.stages[p.passed].Prepare(ctx, p)
+	c := p.chain
+	for p.passed = c.prepares[p.passed]; p.passed < len(c.stages); p.passed = c.prepares[p.passed+1] {
+		reply := c.stages[p.passed].Prepare(ctx, p)
 		if reply == Held {
 			return
 		}
@@ -92,7 +97,6 @@ func (p *Packet) forward(ctx context.Context) {
 			p.Answer(ctx, reply)
 			return
 		}
-		p.passed++
 	}
 	p.end.Pass(ctx, p)
 }
@@ -101,9 +105,10 @@ func (p *Packet) forward(ctx context.Context) {
 // Terminal. It is called by the Terminal that was given the packet; a stage
 // answers by what it returns.
 func (p *Packet) Answer(ctx context.Context, reply ilp.Reply) {
-	for p.passed > 0 {
+	c := p.chain
+	for p.passed = c.replies[p.passed]; p.passed > 0; p.passed = c.replies[p.passed] {
 		p.passed--
-		next := p.stages[p.passed].Reply(ctx, p, reply)
+		next := c.stages[p.passed].Reply(ctx, p, reply)
 		if next == Held {
 			return
 		}
@@ -119,9 +124,9 @@ func (p *Packet) Answer(ctx context.Context, reply ilp.Reply) {
 // being posted elsewhere, innermost first. It is called by the Terminal, if at
 // all, after it was given the packet and before it answers.
 func (p *Packet) Post(ctx context.Context) {
-	for i := p.passed - 1; i >= 0; i-- {
-		if s, ok := p.stages[i].(PostingStage); ok {
-			s.Post(ctx, p)
+	for _, i := range p.chain.posting {
+		if i < p.passed {
+			p.chain.stages[i].(PostingStage).Post(ctx, p)
 		}
 	}
 }
@@ -129,8 +134,11 @@ func (p *Packet) Post(ctx context.Context) {
 // Late tells the stages of an answer that came too late, innermost first.
 // It is called by the Terminal.
 func (p *Packet) Late(reply ilp.Reply) {
-	for i := len(p.stages) - 1; i >= 0; i-- {
-		if o, ok := p.stages[i].(LateObserver); ok {
+	if p.chain == nil { // it has passed none
+		return
+	}
+	for i := len(p.chain.stages) - 1; i >= 0; i-- {
+		if o, ok := p.chain.stages[i].(LateObserver); ok {
 			o.Late(p, reply)
 		}
 	}
@@ -153,7 +161,7 @@ func (p *Packet) Reset() {
 	p.Source, p.Destination, p.DestinationAmount = nil, nil, 0
 	p.Received, p.Deadline, p.Latency = time.Time{}, time.Time{}, 0
 	p.NextHopReply, p.Responder = nil, plugin.Responder{}
-	p.stages, p.end, p.held = nil, nil, false
+	p.chain, p.end, p.held = nil, nil, false
 	clear(p.values)
 	p.values = p.values[:0]
 }

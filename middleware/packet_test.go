@@ -28,7 +28,7 @@ func TestPacketMeetsStagesInOrderAndReplyInReverse(t *testing.T) {
 	a, b, c := threeStages(d)
 	e := &end{diary: d, answer: fulfill1()}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a, b, c}, e)
+	p.Run(t.Context(), middleware.NewChain(a, b, c), e)
 	wantEvents(t, d, "a prepare", "b prepare", "c prepare", "end", "c reply", "b reply", "a reply", "done")
 	if e.got != e.answer {
 		t.Errorf("the reply is %v, want the very one that the end gave", e.got)
@@ -61,7 +61,7 @@ func TestPacketRefused(t *testing.T) {
 			[]*stage{a, b, c}[refusing].prepare = func(context.Context, *middleware.Packet) ilp.Reply { return refusal }
 			e := &end{diary: d, answer: fulfill1()}
 			var p middleware.Packet
-			p.Run(t.Context(), []middleware.Stage{a, b, c}, e)
+			p.Run(t.Context(), middleware.NewChain(a, b, c), e)
 			wantEvents(t, d, want...)
 			if e.got != ilp.Reply(refusal) {
 				t.Errorf("the reply is %v, want the refusal", e.got)
@@ -78,7 +78,7 @@ func TestPacketAnsweredWithFulfill(t *testing.T) {
 	b.prepare = func(context.Context, *middleware.Packet) ilp.Reply { return own }
 	e := &end{diary: d}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a, b}, e)
+	p.Run(t.Context(), middleware.NewChain(a, b), e)
 	wantEvents(t, d, "a prepare", "b prepare", "a reply", "done")
 	if e.got != ilp.Reply(own) {
 		t.Errorf("the reply is %v, want the stage's own", e.got)
@@ -102,7 +102,7 @@ func TestReplyReplacesReplyForThoseFurtherOut(t *testing.T) {
 	a.reply, b.reply, c.reply = see("a", nil), see("b", other), see("c", nil)
 	e := &end{diary: d, answer: fulfill1()}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a, b, c}, e)
+	p.Run(t.Context(), middleware.NewChain(a, b, c), e)
 	if seen["c"] != e.answer || seen["b"] != e.answer {
 		t.Errorf("c saw %v and b %v, want the end's answer", seen["c"], seen["b"])
 	}
@@ -118,7 +118,7 @@ func TestNilFromReplyKeepsReply(t *testing.T) {
 	b.reply = func(context.Context, *middleware.Packet, ilp.Reply) ilp.Reply { return nil }
 	e := &end{diary: d, answer: fulfill1()}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a, b}, e)
+	p.Run(t.Context(), middleware.NewChain(a, b), e)
 	wantEvents(t, d, "a prepare", "b prepare", "end", "b reply", "a reply", "done")
 	if e.got != e.answer {
 		t.Errorf("the reply is %v, want the end's answer", e.got)
@@ -143,7 +143,7 @@ func TestPacketCarriesChanges(t *testing.T) {
 		return reply
 	}
 	p := middleware.Packet{Prepare: prepare(100)}
-	p.Run(t.Context(), []middleware.Stage{a, b}, &end{diary: d, answer: fulfill1()})
+	p.Run(t.Context(), middleware.NewChain(a, b), &end{diary: d, answer: fulfill1()})
 	if !slices.Equal(amounts, []uint64{50, 50}) {
 		t.Errorf("the amounts were %v, want 50 both times", amounts)
 	}
@@ -165,7 +165,7 @@ func TestPacketPassesContext(t *testing.T) {
 		return reply
 	}
 	var p middleware.Packet
-	p.Run(context.WithValue(t.Context(), key{}, "there"), []middleware.Stage{a}, &end{diary: d})
+	p.Run(context.WithValue(t.Context(), key{}, "there"), middleware.NewChain(a), &end{diary: d})
 	p.Answer(context.WithValue(t.Context(), key{}, "back"), fulfill1())
 	if there != "there" || back != "back" {
 		t.Errorf("the hooks have seen %v and %v", there, back)
@@ -178,7 +178,7 @@ func TestPacketAnsweredLater(t *testing.T) {
 	a, b, _ := threeStages(d)
 	e := &end{diary: d}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a, b}, e)
+	p.Run(t.Context(), middleware.NewChain(a, b), e)
 	wantEvents(t, d, "a prepare", "b prepare", "end")
 	p.Answer(t.Context(), fulfill1())
 	wantEvents(t, d, "b reply", "a reply", "done")
@@ -189,7 +189,7 @@ func TestLateTellsObserversInnermostFirst(t *testing.T) {
 	a, b, c := &observer{stage{name: "a", diary: d}}, &stage{name: "b", diary: d}, &observer{stage{name: "c", diary: d}}
 	e := &end{diary: d}
 	var p middleware.Packet
-	p.Run(t.Context(), []middleware.Stage{a, b, c}, e)
+	p.Run(t.Context(), middleware.NewChain(a, b, c), e)
 	p.Answer(t.Context(), &ilp.Reject{Code: ilp.R00TransferTimedOut})
 	d.take()
 	got := e.got
@@ -254,7 +254,7 @@ func TestValuesLiveFromPrepareToReply(t *testing.T) {
 		return reply
 	}
 	p := middleware.Packet{Prepare: prepare(77)}
-	p.Run(t.Context(), []middleware.Stage{a}, &end{diary: d, answer: fulfill1()})
+	p.Run(t.Context(), middleware.NewChain(a), &end{diary: d, answer: fulfill1()})
 	if found != uint64(77) {
 		t.Errorf("Reply found %v, want what Prepare has set", found)
 	}
@@ -267,7 +267,7 @@ func TestResetEmptiesPacket(t *testing.T) {
 		Prepare: prepare(5), Source: &account.Account{}, Destination: &account.Account{},
 		DestinationAmount: 7, Received: start, Deadline: start, Latency: 1, NextHopReply: fulfill1(),
 	}
-	p.Run(t.Context(), []middleware.Stage{a}, &end{diary: d, answer: fulfill1()})
+	p.Run(t.Context(), middleware.NewChain(a), &end{diary: d, answer: fulfill1()})
 	p.Hold()
 	d.take()
 	p.Reset()
@@ -280,7 +280,7 @@ func TestResetEmptiesPacket(t *testing.T) {
 	wantEvents(t, d) // the stages are gone
 
 	e := &end{diary: d, answer: fulfill1()}
-	p.Run(t.Context(), []middleware.Stage{a}, e)
+	p.Run(t.Context(), middleware.NewChain(a), e)
 	wantEvents(t, d, "a prepare", "end", "a reply", "done")
 }
 
@@ -297,7 +297,7 @@ func TestPacketAllocatesNothing(t *testing.T) {
 		}
 		return reply
 	})
-	stages := []middleware.Stage{set, keep, set}
+	stages := middleware.NewChain(set, keep, set)
 	e := &quietEnd{reply: fulfill1()}
 	ctx := t.Context()
 	if n := testing.AllocsPerRun(100, func() {

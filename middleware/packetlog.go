@@ -93,8 +93,11 @@ func (l *PacketLog) Attach(host Host, a *account.Account) (Stages, error) {
 	}
 	ring := l.attach(a.ID)
 	return Stages{
-		Incoming: &packetLogStage{log: l, ring: ring, account: a.ID, since: Since(host)},
-		Close:    func() { l.detach(ring) },
+		Incoming: &packetLogStage{
+			log: l, ring: ring, account: a.ID, since: Since(host),
+			hashes: o.HashDestinations, conditions: o.Conditions,
+		},
+		Close: func() { l.detach(ring) },
 	}, nil
 }
 
@@ -240,13 +243,14 @@ func (l *PacketLog) Omitted() uint64 {
 
 // packetLogStage is the outermost incoming Stage.
 type packetLogStage struct {
+	replyOnly
 	log     *PacketLog
 	ring    *packetRing
 	account string
 	since   func(time.Time) time.Duration
-}
 
-func (s *packetLogStage) Prepare(context.Context, *Packet) ilp.Reply { return nil }
+	hashes, conditions bool // those of the log, which is elsewhere in memory
+}
 
 func (s *packetLogStage) Reply(_ context.Context, p *Packet, reply ilp.Reply) ilp.Reply {
 	latency := p.Took(s.since)
@@ -259,18 +263,22 @@ func (s *packetLogStage) Reply(_ context.Context, p *Packet, reply ilp.Reply) il
 	if record.account != s.account { // as a rule the slot was this account's before
 		record.account = s.account
 	}
-	record.nextHop, record.nextHopAmount = "", p.DestinationAmount
+	nextHop := ""
 	if p.Destination != nil {
-		record.nextHop = p.Destination.ID
+		nextHop = p.Destination.ID
 	}
-	if s.log.options.HashDestinations {
+	if record.nextHop != nextHop {
+		record.nextHop = nextHop
+	}
+	record.nextHopAmount = p.DestinationAmount
+	if s.hashes {
 		record.hash = s.log.hash(p.Prepare.Destination.String())
 	} else {
 		destination := p.Prepare.Destination.String()
 		record.destinationLength = uint16(len(destination)) // 1023 at most
 		copy(record.destination[:], destination)
 	}
-	if s.log.options.Conditions {
+	if s.conditions {
 		record.condition = p.Prepare.Condition
 	}
 	record.outcome, record.codeLength = OutcomeOf(p, reply), 0

@@ -17,6 +17,7 @@ type packetRing struct {
 	mu      sync.Mutex
 	records []packetRecord // nil until the first packet
 	next    uint64         // number of the next; number n is at n modulo size
+	slot    int            // where the next is
 
 	omitted atomic.Uint64
 
@@ -26,20 +27,20 @@ type packetRing struct {
 }
 
 // packetRecord is what a slot holds: 256 bytes. The destination has what the
-// rest leaves. What is written for every packet stands together.
+// rest leaves. What is looked at for every packet stands together: it is two
+// lines of the processor's cache, unless the destination is long.
 type packetRecord struct {
 	received          int64 // in Unix nanoseconds
 	latency           time.Duration
 	amount            uint64
 	nextHopAmount     uint64
-	nextHop           string // the memory of the account, as account
+	nextHop, account  string // the memory of the accounts
 	code              [3]byte
 	codeLength        uint8
 	outcome           Outcome
 	destinationLength uint16 // before it was cut
 	destination       [loggedDestination]byte
 
-	account   string
 	hash      uint64
 	condition ilp.Condition
 }
@@ -58,11 +59,14 @@ func (r *packetRing) begin() *packetRecord {
 	if r.records == nil {
 		r.records = make([]packetRecord, r.size)
 	}
-	return &r.records[r.next%uint64(r.size)]
+	return &r.records[r.slot]
 }
 
 func (r *packetRing) end() {
 	r.next++
+	if r.slot++; r.slot == len(r.records) {
+		r.slot = 0
+	}
 	r.mu.Unlock()
 }
 

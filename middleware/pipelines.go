@@ -9,7 +9,7 @@ import (
 // Pipelines is the chain of one account, ready to run.
 type Pipelines struct {
 	// Incoming and Outgoing are what [Packet.Run] takes.
-	Incoming, Outgoing []Stage
+	Incoming, Outgoing *Chain
 
 	incomingMoney []func(MoneyFunc) MoneyFunc
 	outgoingMoney []func(MoneyFunc) MoneyFunc
@@ -20,24 +20,26 @@ type Pipelines struct {
 // those before it are closed again.
 func Attach(list []Middleware, host Host, a *account.Account) (*Pipelines, error) {
 	p := &Pipelines{}
+	var incoming, outgoing []Stage
 	for _, m := range list {
 		s, err := m.Attach(host, a)
 		if err != nil {
 			p.Close()
 			return nil, fmt.Errorf("account %q: middleware %s: %w", a.ID, m.Name(), err)
 		}
+		if s.Incoming != nil {
+			incoming = append(incoming, s.Incoming)
+		}
+		if s.Outgoing != nil {
+			outgoing = append(outgoing, s.Outgoing)
+		}
 		p.add(s)
 	}
+	p.Incoming, p.Outgoing = NewChain(incoming...), NewChain(outgoing...)
 	return p, nil
 }
 
 func (p *Pipelines) add(s Stages) {
-	if s.Incoming != nil {
-		p.Incoming = append(p.Incoming, s.Incoming)
-	}
-	if s.Outgoing != nil {
-		p.Outgoing = append(p.Outgoing, s.Outgoing)
-	}
 	if s.IncomingMoney != nil {
 		p.incomingMoney = append(p.incomingMoney, s.IncomingMoney)
 	}

@@ -87,8 +87,8 @@ func TestPipelinesCloseInnermostFirst(t *testing.T) {
 // A middleware that has nothing to do costs nothing.
 func TestPipelinesLeaveOutWhatIsNil(t *testing.T) {
 	p := attachAll(t, custom{name: "a"}, custom{name: "b"})
-	if len(p.Incoming) != 0 || len(p.Outgoing) != 0 {
-		t.Errorf("there are %d and %d stages, want none", len(p.Incoming), len(p.Outgoing))
+	if p.Incoming.Len() != 0 || p.Outgoing.Len() != 0 {
+		t.Errorf("there are %d and %d stages, want none", p.Incoming.Len(), p.Outgoing.Len())
 	}
 	called := false
 	move := p.IncomingMoney(func(context.Context, plugin.Money) error {

@@ -105,7 +105,7 @@ func TestPostingBeforeTheReply(t *testing.T) {
 				*book = tally{now: c.now, err: c.err}
 				end.replies = nil
 				p.Prepare.Amount = 5
-				p.Run(t.Context(), []middleware.Stage{stages.Incoming}, end)
+				p.Run(t.Context(), middleware.NewChain(stages.Incoming), end)
 				for i, do := range c.steps {
 					do(p, book)
 					if want := i+1 >= c.before; want != (len(end.replies) == 1) {
@@ -132,7 +132,7 @@ func TestPostingOfNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, end := new(middleware.Packet), new(terminal)
-	p.Run(t.Context(), []middleware.Stage{stages.Incoming}, end)
+	p.Run(t.Context(), middleware.NewChain(stages.Incoming), end)
 	p.Post(t.Context())
 	p.Answer(t.Context(), fulfill1())
 	if book.posted != 0 || len(end.replies) != 1 {
@@ -176,7 +176,7 @@ func TestBalanceTellsThePoster(t *testing.T) {
 			link := &poster{book: book}
 			p := &middleware.Packet{Responder: plugin.NewResponder(link, 7)}
 			p.Prepare.Amount = c.amount
-			p.Run(t.Context(), []middleware.Stage{stages.Incoming}, new(terminal))
+			p.Run(t.Context(), middleware.NewChain(stages.Incoming), new(terminal))
 			p.Answer(t.Context(), c.reply)
 			if len(link.heard) != c.heard {
 				t.Errorf("the link heard %v", link.heard)

@@ -124,13 +124,12 @@ type accountStats struct{ incoming, outgoing directionStats }
 
 // directionStats is a Stage that counts.
 type directionStats struct {
+	replyOnly
 	fulfilled, late, moneyDone, moneyFailed total
 	rejected                                [otherCode + 1]total
 }
 
 var _ LateObserver = (*directionStats)(nil)
-
-func (s *directionStats) Prepare(context.Context, *Packet) ilp.Reply { return nil }
 
 func (s *directionStats) Reply(_ context.Context, p *Packet, reply ilp.Reply) ilp.Reply {
 	if reject, ok := reply.(*ilp.Reject); ok {

@@ -13,6 +13,12 @@
 //
 //	go run ./internal/load -users 10
 //
+// Or it measures what it costs a built ilp-connector to be looked at: with the
+// admin API, durations, a packet log, counters and somebody who asks for the
+// metrics each second, beside one with none of them. It needs Linux.
+//
+//	go build ./cmd/ilp-connector && go run ./internal/load -program ./ilp-connector
+//
 // The load is bounded in time and goes over loopback only. Clients and
 // connector share the machine, so on two cores a rate is of both together;
 // the CPU time for a packet is of the connector alone.
@@ -36,8 +42,9 @@ func main() {
 		trouble = flag.String("trouble", "", "be a user who makes it (used by this program itself)")
 		address = flag.String("address", "", "of the connector, for the user who makes trouble")
 		windows = flag.String("windows", "1,50,500", "how many packets are in flight, for each run")
+		program = flag.String("program", "", "measure this ilp-connector, observed and not, instead")
 		users   = flag.Int("users", 0, "measure what this many users notice of those who make trouble, instead")
-		rounds  = flag.Int("rounds", 5, "how often each kind of trouble is made")
+		rounds  = flag.Int("rounds", 5, "how often each kind of trouble is made, or how many turns a program has")
 		data    = flag.Int("data", 300, "bytes of data in each packet, 8 at least")
 		length  = flag.Duration("time", 5*time.Second, "how long each run is, at most a minute")
 		profile = flag.String("cpuprofile", "", "where the connector writes a CPU profile")
@@ -53,7 +60,7 @@ func main() {
 	case *users > 0:
 		err = measureUsers(min(*users, maxUsers), max(*rounds, 1), bytes, duration, *profile)
 	default:
-		err = measure(*windows, bytes, duration, *profile)
+		err = measureAll(*program, *windows, *rounds, bytes, duration, *profile)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
@@ -61,9 +68,30 @@ func main() {
 	}
 }
 
+// measureAll measures a connector, or a program, with each window.
+func measureAll(program, windows string, rounds, data int, length time.Duration, profile string) error {
+	var all []int
+	for text := range strings.SplitSeq(windows, ",") {
+		window, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || window < 1 || window > maxWindow {
+			return fmt.Errorf("-windows: %q: each must be a number from 1 to %d", text, maxWindow)
+		}
+		all = append(all, window)
+	}
+	if program != "" {
+		return measureProgram(program, all, data, max(rounds, 1), length)
+	}
+	return measure(all, data, length, profile)
+}
+
+// machine says what is measured where.
+func machine(data int) string {
+	return fmt.Sprintf("%s %s/%s, %d cores; %d bytes of data", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), data)
+}
+
 // measure runs the connector in a process of its own, and the load against
 // it for each window.
-func measure(windows string, data int, length time.Duration, profile string) error {
+func measure(windows []int, data int, length time.Duration, profile string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	child, err := startSelf(ctx, "-serve", "-cpuprofile", profile)
@@ -77,15 +105,10 @@ func measure(windows string, data int, length time.Duration, profile string) err
 		return err
 	}
 	defer pair.close()
-	fmt.Printf("%s %s/%s, %d cores; %d bytes of data, %v for each window\n",
-		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), data, length)
+	fmt.Printf("%s, %v for each window\n", machine(data), length)
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(out, "window\tpackets/s\tp50\tp99\tCPU/packet\tmemory\t")
-	for text := range strings.SplitSeq(windows, ",") {
-		window, err := strconv.Atoi(strings.TrimSpace(text))
-		if err != nil || window < 1 || window > maxWindow {
-			return fmt.Errorf("-windows: %q: each must be a number from 1 to %d", text, maxWindow)
-		}
+	for _, window := range windows {
 		pair.run(window, length/5) // warm up
 		before, err := child.usage()
 		if err != nil {
