@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -60,8 +61,9 @@ type Backend struct {
 
 	mu    sync.Mutex // never taken by Rate
 	feeds []*feed
-	// expiry is when the next quote grows too old; zero if none will.
-	expiry time.Time
+	// expiry is when the next quote grows too old, by the clock on the wall
+	// and by the monotonic one; zero if none will.
+	expiry struct{ wall, monotonic time.Time }
 	// ended says that Run has returned.
 	ended bool
 }
@@ -202,14 +204,19 @@ func (b *Backend) take(f *feed, quotes Quotes, asked time.Time, err error) (doub
 func (b *Backend) expire() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := b.wall()
-	if !b.expiry.IsZero() && !now.Before(b.expiry) {
-		b.publish()
+	if left := b.left(); left > 0 {
+		return min(watch, left)
 	}
-	if b.expiry.IsZero() {
-		return watch
+	b.publish()
+	return min(watch, b.left())
+}
+
+// left is the time until the next quote grows too old.
+func (b *Backend) left() time.Duration {
+	if b.expiry.wall.IsZero() {
+		return math.MaxInt64
 	}
-	return min(watch, b.expiry.Sub(now))
+	return min(b.expiry.wall.Sub(b.wall()), time.Until(b.expiry.monotonic))
 }
 
 // Feeds returns the state of each feed.
@@ -253,7 +260,7 @@ func (b *Backend) publish() {
 	now := b.wall()
 	prices := make(map[string]backend.Ratio)
 	t := &table{troubles: make(map[string]string)}
-	b.expiry = time.Time{}
+	b.expiry.wall, b.expiry.monotonic = time.Time{}, time.Time{}
 	for i, f := range b.feeds {
 		if i == 0 && f.Base != "" {
 			prices[f.Base] = one
@@ -284,12 +291,12 @@ func (b *Backend) merge(f *feed, now time.Time, prices map[string]backend.Ratio,
 	var stale []string
 	for _, code := range slices.Sorted(maps.Keys(f.quotes)) {
 		q := f.quotes[code]
-		old := f.old(q, now)
-		if expiry := q.at.Add(f.MaxAge); !old && (b.expiry.IsZero() || expiry.Before(b.expiry)) {
-			b.expiry = expiry
-		}
+		left := f.left(q, now)
+		old := left <= 0
 		if old {
 			stale = append(stale, code)
+		} else if expiry := now.Add(left); b.expiry.wall.IsZero() || expiry.Before(b.expiry.wall) {
+			b.expiry.wall, b.expiry.monotonic = expiry, time.Now().Add(left)
 		}
 		if _, quoted := prices[code]; quoted {
 			continue

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -353,6 +354,59 @@ func TestClockThatIsSet(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// A clock that is set back makes no rate last longer: what has passed since it
+// was taken counts too.
+func TestClockThatIsSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var back atomic.Int64
+		s := euros()
+		b, err := ratefeed.New(ratefeed.Options{
+			Name:  "test",
+			Now:   func() time.Time { return time.Now().Add(-time.Duration(back.Load())) },
+			Feeds: []ratefeed.Feed{{Name: "s", Refresh: time.Minute, MaxAge: 5 * time.Minute, Fetch: s.fetch}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- b.Run(ctx) }()
+		synctest.Wait()
+		s.fail(errors.New("gone"))
+		back.Store(int64(24 * time.Hour))
+		time.Sleep(5*time.Minute - time.Second)
+		synctest.Wait()
+		if _, err := b.Rate(asset("USD"), asset("EUR")); err != nil {
+			t.Errorf("before the limit: %v", err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if _, err := b.Rate(asset("USD"), asset("EUR")); !errors.Is(err, backend.ErrNotReady) {
+			t.Errorf("past the limit: %v; want ErrNotReady", err)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A source whose clock was ahead once is believed again at its next document,
+// not when that time has come.
+func TestSourceWhoseClockWasAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := euros()
+		s.time = time.Now().Add(20 * time.Hour)
+		r := run(t, ratefeed.Feed{Name: "s", Fetch: s.fetch})
+		for range 10 {
+			s.set(func(s *source) { s.time = time.Now() })
+			r.next(s)
+		}
+		r.want("USD", "EUR", "0.9")
+		r.logged("older than the last ones", 0)
 	})
 }
 

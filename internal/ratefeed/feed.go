@@ -41,7 +41,8 @@ type Feed struct {
 	Fetch func(ctx context.Context) (Quotes, error)
 	// Refresh is the time from one fetch that succeeds to the next.
 	Refresh time.Duration
-	// MaxAge is how old quotes may get; at least twice Refresh.
+	// MaxAge is how old quotes may get; at least twice Refresh. None is used
+	// longer than that after it was taken, whatever the clock is set to.
 	MaxAge time.Duration
 	// Band is how far a quote may differ from the last: "0.1" takes from ten
 	// elevenths of it to eleven tenths. Empty means DefaultBand.
@@ -59,6 +60,7 @@ type feed struct {
 
 	quotes  map[string]*quote
 	fetched time.Time // when the last document that was taken was asked for
+	taken   time.Time // when it was taken, by the machine's monotonic clock
 	stamp   time.Time // what it says of its time, or fetched
 	dated   bool      // it says something
 	err     error     // of the last fetch
@@ -71,13 +73,15 @@ type feed struct {
 type quote struct {
 	price backend.Ratio
 	at    time.Time
-	doubt *doubt // what contradicts it, if anything does
+	taken time.Time // by the monotonic clock
+	doubt *doubt    // what contradicts it, if anything does
 }
 
 // doubt is a price outside the band.
 type doubt struct {
 	price backend.Ratio
 	at    time.Time
+	taken time.Time
 	stamp time.Time // of the document it was in
 	times int       // repeated since
 }
@@ -144,7 +148,7 @@ func (f *feed) take(quotes Quotes, asked time.Time, err error) {
 		level = slog.LevelInfo
 	}
 	f.successes++
-	f.Base, f.fetched, f.stamp = quotes.Base, asked, quotes.Time
+	f.Base, f.fetched, f.taken, f.stamp = quotes.Base, asked, time.Now(), quotes.Time
 	if f.dated = !quotes.Time.IsZero(); !f.dated {
 		f.stamp = asked
 	}
@@ -179,9 +183,11 @@ func (f *feed) check(quotes Quotes, now time.Time) error {
 		return nil
 	case at.After(now.Add(maxAhead)):
 		return fmt.Errorf("the rates are of %s, in the future", at.Format(time.RFC3339))
-	case f.dated && at.Before(f.stamp.Add(-maxBack)):
+	case f.dated && at.Before(f.published().Add(-maxBack)):
+		// Not than the stamp: one that was ahead once would shut out all
+		// others until its time has come.
 		return fmt.Errorf("the rates are of %s, older than the last ones, of %s",
-			at.Format(time.RFC3339), f.stamp.Format(time.RFC3339))
+			at.Format(time.RFC3339), f.published().Format(time.RFC3339))
 	case !now.Before(at.Add(f.MaxAge)):
 		return fmt.Errorf("the rates are of %s, older than %v", at.Format(time.RFC3339), f.MaxAge)
 	}
@@ -199,13 +205,13 @@ func (f *feed) quote(code string, price backend.Ratio) {
 		if ok && last.doubt != nil {
 			f.logger.Info("the doubt about a rate is over", slog.String("currency", code), decimal("rate", price))
 		}
-		f.quotes[code] = &quote{price: price, at: at}
+		f.quotes[code] = &quote{price: price, at: at, taken: f.taken}
 		return
 	}
 	d := last.doubt
 	if d == nil || !f.near(d.price, price) {
 		f.jumps++
-		last.doubt = &doubt{price: price, at: at, stamp: f.stamp}
+		last.doubt = &doubt{price: price, at: at, taken: f.taken, stamp: f.stamp}
 		if d == nil {
 			f.logger.Warn("a rate has jumped: the currency has none until that is confirmed",
 				slog.String("currency", code), decimal("last", last.price), decimal("new", price))
@@ -213,7 +219,7 @@ func (f *feed) quote(code string, price backend.Ratio) {
 		return
 	}
 	if f.stamp.After(d.stamp) {
-		d.price, d.at, d.stamp = price, at, f.stamp
+		d.price, d.at, d.taken, d.stamp = price, at, f.taken, f.stamp
 		d.times++
 	}
 	if d.times >= f.Confirmations {
@@ -228,7 +234,7 @@ func (f *feed) confirm(code, by string) bool {
 	if !ok || last.doubt == nil {
 		return false
 	}
-	f.quotes[code] = &quote{price: last.doubt.price, at: last.doubt.at}
+	f.quotes[code] = &quote{price: last.doubt.price, at: last.doubt.at, taken: last.doubt.taken}
 	f.logger.Info("a rate that has jumped is confirmed",
 		slog.String("currency", code), slog.String("by", by), decimal("last", last.price), decimal("new", last.doubt.price))
 	return true
@@ -240,7 +246,13 @@ func (f *feed) near(a, b backend.Ratio) bool {
 }
 
 // old reports whether a quote is too old to be used.
-func (f *feed) old(q *quote, now time.Time) bool { return !now.Before(q.at.Add(f.MaxAge)) }
+func (f *feed) old(q *quote, now time.Time) bool { return f.left(q, now) <= 0 }
+
+// left is how long a quote may still be used: by the clock on the wall, and,
+// because that may be set back, by the time that has surely passed.
+func (f *feed) left(q *quote, now time.Time) time.Duration {
+	return min(q.at.Add(f.MaxAge).Sub(now), f.MaxAge-time.Since(q.taken))
+}
 
 // doubtful lists the currencies in doubt.
 func (f *feed) doubtful(now time.Time) []string {
