@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -70,6 +71,8 @@ func askWith(name, does, arguments string, most int, bind func(*flag.FlagSet) an
 			return p.fail(exitUsage, err)
 		case errors.As(err, &outcome):
 			return p.fail(outcome.code, err)
+		case errors.As(err, new(*tls.CertificateVerificationError)):
+			return p.fail(exitFailure, fmt.Errorf("%w: -authorities says whom to trust", err))
 		case errors.Is(err, syscall.ECONNREFUSED):
 			return p.fail(exitFailure, fmt.Errorf("%w: does a connector run there, with CONNECTOR_ADMIN_API=true?", err))
 		case err != nil:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"net/http"
@@ -14,18 +15,27 @@ const healthTimeout = 4 * time.Second
 func (p program) health(args []string) int {
 	set := flag.NewFlagSet("ilp-connector health", flag.ContinueOnError)
 	set.SetOutput(p.stderr)
-	url := p.placeFlags(set).url
+	at := p.placeFlags(set)
 	if code, ok := parse(set, args); !ok {
 		return code
 	}
-	client := http.Client{Timeout: healthTimeout}
-	response, err := client.Get(*url + "/healthz")
+	client, err := at.http()
+	if err != nil {
+		return p.fail(exitUsage, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, *at.url+"/healthz", nil)
+	if err != nil {
+		return p.fail(exitUsage, err)
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		return p.fail(exitFailure, err)
 	}
 	response.Body.Close()
 	if response.StatusCode >= http.StatusMultipleChoices {
-		return p.fail(exitFailure, fmt.Errorf("%s answers %s", *url, response.Status))
+		return p.fail(exitFailure, fmt.Errorf("%s answers %s", *at.url, response.Status))
 	}
 	fmt.Fprintln(p.stdout, "The connector runs.")
 	return exitOK

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/interledger-go/connector/internal/testcert"
 )
 
 // A command needs no flags where it has the environment of the connector; its
@@ -22,6 +25,45 @@ func TestAskingWithTheEnvironment(t *testing.T) {
 	}
 	environ[2] = "CONNECTOR_ADMIN_API_TOKEN_FILE=" + file
 	launch(t, environ, "status").exits(exitOK)
+}
+
+// An admin API with TLS is known by the certificate that the connector has, by
+// the environment or by a flag, and by none beside it.
+func TestAskingWithTLS(t *testing.T) {
+	authority := testcert.NewAuthority(t)
+	certFile, keyFile := testcert.WritePair(t, t.TempDir(), authority.Issue(t, testcert.Named("connie")))
+	otherCert, otherKey := testcert.WritePair(t, t.TempDir(), testcert.SelfSigned(t, testcert.Named("connie")))
+	authorities := filepath.Join(t.TempDir(), "authorities.pem")
+	testcert.WriteCertificate(t, authorities, authority.Certificate)
+	for name, more := range map[string]string{"server alone": "", "clients, too": fmt.Sprintf(`, "authorities": %q`, authorities)} {
+		t.Run(name, func(t *testing.T) {
+			files := func(cert, key string) string {
+				return fmt.Sprintf(`CONNECTOR_ADMIN_API_TLS={"certFile": %q, "keyFile": %q%s}`, cert, key, more)
+			}
+			port := freePort(t)
+			environ := []string{"CONNECTOR_ADMIN_API=true", "CONNECTOR_ADMIN_API_PORT=" + port, files(certFile, keyFile)}
+			launch(t, environ, "-config", configuration(t, "")).says(runs)
+			elsewhere := []string{"-admin", "https://127.0.0.1:" + port}
+			trusting := append(elsewhere[:2:2], "-authorities", authorities, "-cert", certFile, "-key", keyFile)
+			for _, command := range []string{"status", "health"} {
+				asked := func(code int, environ []string, flags ...string) *process {
+					t.Helper()
+					q := launch(t, environ, append([]string{command}, flags...)...)
+					q.exits(code)
+					return q
+				}
+				asked(exitOK, environ)
+				asked(exitOK, nil, trusting...)
+				asked(exitFailure, nil, elsewhere...)
+				asked(exitFailure, []string{environ[0], environ[1], files(otherCert, otherKey)}).says("another certificate")
+				asked(exitUsage, []string{environ[0], environ[1], files("/none", "/none")}).says("CONNECTOR_ADMIN_API_TLS: ")
+				asked(exitUsage, nil, append(elsewhere[:2:2], "-cert", certFile)...)
+			}
+			q := launch(t, nil, append([]string{"status"}, elsewhere...)...)
+			q.exits(exitFailure)
+			q.says("-authorities says whom to trust")
+		})
+	}
 }
 
 func TestAdminURL(t *testing.T) {
