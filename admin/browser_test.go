@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -304,6 +305,15 @@ func (p *tab) screenshot(file string, whole bool) {
 	if err := os.WriteFile(file, must(base64.StdEncoding.DecodeString(answer.Data)), 0o644); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// forgetFaults forgets what a page has complained of that has part in it: what
+// the connector refuses the browser notes by itself, mostly, and in its own
+// time.
+func (b *browser) forgetFaults(part string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults = slices.DeleteFunc(b.faults, func(fault string) bool { return strings.Contains(fault, part) })
 }
 
 // wantNoFaults fails the test if a page has complained.

@@ -124,8 +124,10 @@ func TestPageAddsAndRemovesAccounts(t *testing.T) {
 	if _, ok := f.c.Account("newcomer"); !ok {
 		t.Error("it is removed without a yes")
 	}
+	// A question that is asked again before the end of the one before is told.
 	p.press("#account-body", "Remove")
-	p.await(`document.querySelector("#confirm-title").innerText === "Remove newcomer?"`)
+	p.eval(`document.querySelector("#confirm-keep").click(); [...document.querySelectorAll("#account-body button")].find((b) => b.innerText === "Remove").click()`)
+	p.await(`document.querySelector("#confirm-dialog").open && document.querySelector("#confirm-title").innerText === "Remove newcomer?"`)
 	p.write("#confirm-form input", "301")
 	p.eval(`document.querySelector("#confirm-form").requestSubmit()`)
 	p.await(`document.querySelector("#confirm-form input").validity.rangeOverflow && document.querySelector("#confirm-dialog").open`)
@@ -135,14 +137,8 @@ func TestPageAddsAndRemovesAccounts(t *testing.T) {
 	if _, ok := f.c.Account("newcomer"); ok {
 		t.Error("it is not removed")
 	}
-	b.mu.Lock()
-	// The browser itself says what was refused; nothing else is said.
-	refusals := b.faults
-	b.faults = nil
-	b.mu.Unlock()
-	if len(refusals) != 1 || !strings.Contains(refusals[0], "400") {
-		t.Errorf("the page complains of %q", refusals)
-	}
+	b.forgetFaults("400") // of the record without an asset
+	b.wantNoFaults()
 }
 
 // The configured routes are edited one at a time, and what is wrong is said
@@ -180,13 +176,8 @@ func TestPageEditsConfiguredRoutes(t *testing.T) {
 	p.key("Escape", "")
 	p.await(`!document.querySelector("#static-dialog").open`)
 	p.await(`document.querySelector("#route-rows").innerText.includes("upstream")`)
-	b.mu.Lock()
-	refusals := b.faults
-	b.faults = nil
-	b.mu.Unlock()
-	if len(refusals) != 1 || !strings.Contains(refusals[0], "400") {
-		t.Errorf("the page complains of %q", refusals)
-	}
+	b.forgetFaults("400") // of the wrong prefix
+	b.wantNoFaults()
 }
 
 // What others have written is text, whatever it looks like, and does not turn

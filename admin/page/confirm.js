@@ -18,6 +18,7 @@ export function confirmed({ title, text, button, field }) {
     setText(byId("confirm-label"), field.label);
     Object.assign(input, { min: field.min, max: field.max, value: field.value });
   }
+  answered(null); // the one before, if the page has not been told of its end
   return new Promise((done) => {
     answered = done;
     dialog.showModal();
@@ -32,4 +33,6 @@ form.addEventListener("submit", (event) => {
   dialog.close();
 });
 byId("confirm-keep").addEventListener("click", () => dialog.close());
-dialog.addEventListener("close", () => answered(null)); // or what was answered before
+// It is told after the end: by then another question may be asked. Who has
+// answered is not answered again.
+dialog.addEventListener("close", () => dialog.open || answered(null));
