@@ -104,6 +104,7 @@ func TestOwnMetrics(t *testing.T) {
 	wantValue(t, r, 1, "ilp_connector_packet_duration_seconds", "account", "bob", "direction", "outgoing", "outcome", "rejected")
 	wantValue(t, r, 2, "ilp_connector_refused_ilp_packets_total", "account", "alice", "code", "F02")
 	wantValue(t, r, 1, "ilp_connector_refused_ilp_packets_total", "account", "alice", "code", "T05")
+	wantValue(t, r, 0, "ilp_connector_refused_ilp_packets_total", "account", "alice", "code", "T00") // before the first
 	wantValue(t, r, 0, "ilp_connector_ilp_packets_in_flight", "account", "alice", "direction", "incoming")
 	wantValue(t, r, 1, "ilp_connector_account_up", "account", "bob", "relation", "peer")
 	wantValue(t, r, 1, "ilp_connector_accounts", "relation", "child")

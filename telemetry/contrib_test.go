@@ -180,6 +180,9 @@ func TestPromtool(t *testing.T) {
 	if out, err := exec.Command(promtool, "check", "rules", "../contrib/prometheus/alerts.yml").CombinedOutput(); err != nil {
 		t.Errorf("the alert rules: %v\n%s", err, out)
 	}
+	if out, err := exec.Command(promtool, "test", "rules", "testdata/alerts_test.yml").CombinedOutput(); err != nil {
+		t.Errorf("when alerts are raised: %v\n%s", err, out)
+	}
 	w := newWorld(t, observed())
 	for _, id := range []string{"a", "b"} {
 		w.add(connector.Account{ID: id, Relation: connector.Child})

@@ -52,6 +52,9 @@ func (s *scrape) collectMeters() {
 		for outcome, latencies := range a.Outgoing {
 			s.addHistogram(m.duration, latencies, label, outgoing, outcome.String())
 		}
+		// There from the beginning: Prometheus sees no increase in a series
+		// that begins at 1, and one fault is worth an alert.
+		s.add(m.refused, 0, s.unit(a.Account, a.Asset, codeLabel(ilp.T00InternalError))...)
 		for code, n := range a.Refused {
 			s.add(m.refused, float64(n), s.unit(a.Account, a.Asset, codeLabel(code))...)
 		}
