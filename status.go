@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"fmt"
 	"github.com/interledger-go/connector/account"
 	"github.com/interledger-go/connector/backend"
 	"github.com/interledger-go/connector/ilp"
@@ -170,6 +171,17 @@ func (c *Connector) Feeds() []backend.FeedStatus {
 		return nil
 	}
 	return feeder.Feeds()
+}
+
+// ConfirmRate has the backend believe the price of a currency that has jumped
+// and waits to be confirmed: an operator has looked at it. It is an error if
+// none waits.
+func (c *Connector) ConfirmRate(currency string) error {
+	feeder, ok := c.config.Backend.(backend.Feeder)
+	if !ok {
+		return fmt.Errorf("connector: no price of %.32q waits: the backend fetches none", currency)
+	}
+	return feeder.Confirm(currency)
 }
 
 // Counters counts what belongs to no single account.

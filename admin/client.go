@@ -149,6 +149,12 @@ func (c *Client) DismissAlert(ctx context.Context, id uint64) error {
 	return c.do(ctx, http.MethodDelete, nil, nil, nil, "alerts", decimal(id))
 }
 
+// ConfirmRate has the backend believe the price of a currency that has jumped
+// and waits.
+func (c *Client) ConfirmRate(ctx context.Context, currency string) error {
+	return c.do(ctx, http.MethodPost, nil, nil, nil, "rates", currency, "confirm")
+}
+
 // Settlements lists the settlements that have no answer yet.
 func (c *Client) Settlements(ctx context.Context, p Page) (Settlements, error) {
 	return get[Settlements](ctx, c, p.query(), "settlements")

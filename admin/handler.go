@@ -146,6 +146,7 @@ func (h *Handler) endpoints() []endpoint {
 		{"GET", "/balance", reader, h.balances, nil},
 		{"POST", "/balance", operator, h.adjustBalance, nil},
 		{"GET", "/rates", reader, h.rates, nil},
+		{"POST", "/rates/{currency}/confirm", operator, h.confirmRate, nil},
 		{"GET", "/stats", reader, h.stats, nil},
 		{"GET", "/alerts", reader, h.alerts, nil},
 		{"DELETE", "/alerts/{id}", operator, h.dismissAlert, nil},

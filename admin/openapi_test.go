@@ -176,6 +176,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 			{"GET", "/settlements", "", nil, 200},
 			{"POST", "/settlements", "", `{"accountId":"rich","amount":"7"}`, 201},
 			{"GET", "/rates", "", nil, 200},
+			{"POST", "/rates/{currency}/confirm", "/rates/USD/confirm", nil, 409},
 			{"GET", "/stats", "", nil, 200},
 			{"GET", "/alerts", "", nil, 200},
 			{"DELETE", "/alerts/{id}", "/alerts/1", nil, 204},

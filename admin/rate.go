@@ -37,6 +37,14 @@ func (h *Handler) rates(r *http.Request) (any, error) {
 	return answer, nil
 }
 
+// confirmRate has the backend believe a price that has jumped and waits.
+func (h *Handler) confirmRate(r *http.Request) (any, error) {
+	if err := h.c.ConfirmRate(r.PathValue("currency")); err != nil {
+		return nil, problemf(http.StatusConflict, "%v", err)
+	}
+	return nil, nil
+}
+
 // rateDigits is how many significant digits a rate is shown with.
 const rateDigits = 17
 
