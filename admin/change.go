@@ -143,6 +143,9 @@ func (h *Handler) putAccount(r *http.Request) (any, error) {
 		return nil, err
 	}
 	defer done()
+	if h.o.ReplaceAccount != nil {
+		return h.replaceAccount(r, record)
+	}
 	a, err := h.newAccount(r.Context(), r.PathValue("id"), record)
 	if err != nil {
 		return nil, err
@@ -167,6 +170,31 @@ func (h *Handler) putAccount(r *http.Request) (any, error) {
 	}
 	added.Connected = a.Plugin.Connected()
 	if !added.Replaced {
+		return created{added}, nil
+	}
+	return added, nil
+}
+
+// replaceAccount has the host put an account in the place of another.
+func (h *Handler) replaceAccount(r *http.Request, record json.RawMessage) (any, error) {
+	id := r.PathValue("id")
+	if !validID(id) {
+		return nil, problemf(http.StatusBadRequest, "invalid account.")
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), replaceTimeout)
+	defer cancel()
+	replaced, err := h.o.ReplaceAccount(ctx, id, record)
+	switch {
+	case errors.Is(err, connector.ErrStopped):
+		return nil, err
+	case err != nil:
+		return nil, problemf(http.StatusBadRequest, "account %q: %v", id, err)
+	}
+	added := Added{Plugin: id, Replaced: replaced}
+	if a, ok := h.c.Account(id); ok {
+		added.Connected = a.Plugin.Connected()
+	}
+	if !replaced {
 		return created{added}, nil
 	}
 	return added, nil

@@ -40,6 +40,13 @@ type Options struct {
 	// answers those requests 501.
 	NewAccount func(ctx context.Context, id string, record json.RawMessage) (connector.Account, error)
 
+	// ReplaceAccount puts the account of such a record in the place of the one
+	// of this id, for PUT /accounts/{id}, and reports whether there was one. It
+	// is for hosts whose links cannot be made while their former ones are there,
+	// such as those that listen for the same token. nil: one is made by
+	// NewAccount before the former one is removed.
+	ReplaceAccount func(ctx context.Context, id string, record json.RawMessage) (replaced bool, err error)
+
 	// AccountTemplates are records to begin with for whoever adds an account by
 	// the page.
 	AccountTemplates []AccountTemplate

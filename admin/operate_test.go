@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -129,6 +130,26 @@ func TestAccountsChangeUnderPackets(t *testing.T) {
 		f.stop()
 		f.ask(fullToken, "PUT", "/accounts/test.eur-ledger", record).wantProblem(t, 503, "stopped")
 	})
+}
+
+// A host may replace accounts by itself.
+func TestHostReplacesAccounts(t *testing.T) {
+	there := map[string]bool{"alice": true}
+	h := must(admin.New(admin.Options{Connector: plain(t), Tokens: []string{fullToken}, ReplaceAccount: func(_ context.Context, id string, record json.RawMessage) (bool, error) {
+		switch string(record) {
+		case `{"wrong": 1}`:
+			return there[id], errors.New("wrong is not known")
+		case `{"late": 1}`:
+			return true, fmt.Errorf("removing it: %w", connector.ErrStopped)
+		}
+		return there[id], nil
+	}}))
+	ask := func(path, record string) answer { return serve(h, request("PUT", path, fullToken, record)) }
+	ask("/accounts/alice", `{}`).want(t, 200, `{"plugin": "alice", "replaced": true, "connected": false}`)
+	ask("/accounts/bob", `{}`).want(t, 201, `{"plugin": "bob", "replaced": false}`)
+	ask("/accounts/bob", `{"wrong": 1}`).wantProblem(t, 400, `account "bob": wrong is not known`)
+	ask("/accounts/alice", `{"late": 1}`).wantProblem(t, 503, "stopped")
+	ask("/accounts/"+strings.Repeat("x", 256), `{}`).wantProblem(t, 400, "invalid account.")
 }
 
 // An id may be anything that fits in a path when it is escaped.

@@ -36,6 +36,7 @@ func (p *Plan) account(id string) *plannedAccount {
 func (a *Assembly) Apply(ctx context.Context, next *Plan) (Changes, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.adopt(next)
 	c := a.changes(next)
 	inner, err := a.nextBackend(ctx, next, &c)
 	if err != nil {
@@ -114,18 +115,23 @@ func (a *Assembly) links(ctx context.Context, next *Plan, added []string) ([]plu
 }
 
 // change replaces an account. If the new one cannot be added, the old one is
-// there again, if possible; there is what is there then.
+// there again, if possible; there is what is there then. old may be nil, where
+// it is not known what that was made of.
 func (a *Assembly) change(ctx context.Context, old, new *plannedAccount) (there *plannedAccount, err error) {
-	if err := a.Connector.RemoveAccount(ctx, old.ID); errors.Is(err, connector.ErrStopped) {
+	if err := a.Connector.RemoveAccount(ctx, new.ID); errors.Is(err, connector.ErrStopped) {
 		return old, err
 	} else if err != nil && !errors.Is(err, connector.ErrUnknownAccount) {
-		a.logger.Warn("a link was not closed well", slog.String("account", old.ID), slog.Any("error", err))
+		a.logger.Warn("a link was not closed well", slog.String("account", new.ID), slog.Any("error", err))
 	}
 	if err = a.addAgain(ctx, new); err == nil {
 		return new, nil
 	}
-	if back := a.addAgain(ctx, old); back != nil {
-		return nil, fmt.Errorf("config: account %q could not be changed, and is gone: %w", old.ID, errors.Join(err, back))
+	back := errors.New("it was no part of the configuration")
+	if old != nil {
+		back = a.addAgain(ctx, old)
+	}
+	if back != nil {
+		return nil, fmt.Errorf("config: account %q could not be changed, and is gone: %w", new.ID, errors.Join(err, back))
 	}
 	return old, fmt.Errorf("config: account %q could not be changed, and is as before: %w", old.ID, err)
 }

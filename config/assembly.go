@@ -57,15 +57,16 @@ type Assembly struct {
 	packetLogs    *packetLogs  // nil without
 	rates         *rates
 
-	mu   sync.Mutex // held by Apply; guards plan
-	plan *Plan
+	mu     sync.Mutex // held by Apply and whatever else changes accounts; guards what follows
+	plan   *Plan
+	others map[string]*plannedAccount // added or replaced in another way than by the plan
 }
 
 // Build opens the store and the listeners, and makes the connector with its
 // accounts. Nothing runs yet but the listeners: packets wait for Run. ctx is
 // for this call alone. After an error everything is closed again.
 func (p *Plan) Build(ctx context.Context, o Options) (a *Assembly, err error) {
-	a = &Assembly{options: o, logger: o.Logger, plan: p, registry: p.registry, deduplication: newDeduplication()}
+	a = &Assembly{options: o, logger: o.Logger, plan: p, registry: p.registry, deduplication: newDeduplication(), others: make(map[string]*plannedAccount)}
 	if a.logger == nil {
 		a.logger = discardLogger()
 	}

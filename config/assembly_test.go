@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,11 +86,15 @@ func dial(t *testing.T, a *config.Assembly, address, token string) (*btp.Client,
 	return client, s
 }
 
+// paid counts packets, so that none is a duplicate of another.
+var paid atomic.Uint64
+
 // pay sends a packet that a loopback link fulfills.
 func pay(t *testing.T, link plugin.Plugin, to string) error {
 	t.Helper()
 	_, err := plugin.Call(t.Context(), link, &ilp.Prepare{
 		Amount: 10, Destination: ilp.MustParseAddress(to), Condition: ilp.PeerCondition, ExpiresAt: time.Now().Add(time.Minute),
+		Data: fmt.Append(nil, paid.Add(1)),
 	})
 	return err
 }

@@ -43,13 +43,3 @@ func (l *leaving) Close() error {
 	l.leave()
 	return err
 }
-
-// named is a link of an account that is in no plan, with the name of its
-// driver.
-type named struct {
-	plugin.Plugin
-	name string
-}
-
-// Unwrap gives the link itself, for its abilities.
-func (n *named) Unwrap() plugin.Plugin { return n.Plugin }

@@ -13,7 +13,7 @@ import (
 
 // serveAdmin makes the admin API of a connector.
 func serveAdmin(a *config.Assembly) (http.Handler, error) {
-	o := admin.Options{Connector: a.Connector, NewAccount: a.NewAccount, PluginName: a.PluginName}
+	o := admin.Options{Connector: a.Connector, NewAccount: a.NewAccount, ReplaceAccount: a.ReplaceAccount, PluginName: a.PluginName}
 	for _, t := range config.Templates() {
 		o.AccountTemplates = append(o.AccountTemplates, admin.AccountTemplate(t))
 	}

@@ -278,8 +278,8 @@ func TestPrintable(t *testing.T) {
 // An account that is added by the API stays when the configuration is read
 // again; its record is held to the same rules, and reads no files.
 func TestAddingByTheAPI(t *testing.T) {
-	port := freePort(t)
-	p := launch(t, []string{"CONNECTOR_ADMIN_API=true", "CONNECTOR_ADMIN_API_PORT=" + port}, "-config", configuration(t, ""))
+	port, path := freePort(t), configuration(t, "")
+	p := launch(t, []string{"CONNECTOR_ADMIN_API=true", "CONNECTOR_ADMIN_API_PORT=" + port}, "-config", path)
 	p.says(runs)
 	add := func(id, record string) string {
 		t.Helper()
@@ -305,6 +305,34 @@ func TestAddingByTheAPI(t *testing.T) {
 	if got := asks(t, exitOK, []string{"-admin", "http://127.0.0.1:" + port}, "accounts"); !strings.Contains(got, "test.connie.bob") {
 		t.Errorf("the accounts are\n%s", got)
 	}
+
+	// It is replaced where it listens, and becomes a part of the file that has
+	// it then.
+	put := func(record string) string {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://127.0.0.1:"+port+"/accounts/carl", strings.NewReader(record))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, want := range []string{`"replaced":false`, `"replaced":true`} {
+		if got := put(listener("carl")); !strings.Contains(got, want) {
+			t.Errorf("the answer is %s, want %s", got, want)
+		}
+	}
+	configuration(t, path, `"carl": `+listener("carl"), `"dora": `+record("child", "loopback", "{}"))
+	p.signal(syscall.SIGHUP)
+	p.says(`changes="added dora"`)
 }
 
 // The figures have what the chain of the admin API measures.
