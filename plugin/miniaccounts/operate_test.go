@@ -228,3 +228,27 @@ func TestInstructionsThatAreWrong(t *testing.T) {
 		t.Errorf("without a store: %v", err)
 	}
 }
+
+// Whatever an operator says is done, or is an error about what was said.
+func FuzzInstruction(f *testing.F) {
+	for _, seed := range []string{
+		`{"do": "users", "after": "a", "limit": 3}`, `{"do": "addToken", "user": "alice", "token": "secret"}`,
+		`{"do": "revokeToken", "user": "alice", "token": "secret"}`, `{"do": "removeUser", "user": "alice"}`,
+		`{"do": "adjustBalance", "user": "alice", "amount": "-5"}`, `{"do": "user", "user": "alice"}`, `{"do": null}`, `[]`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, message []byte) {
+		srv := newServer(t, named(memstore.New()))
+		answer, err := srv.SendAdminInfo(t.Context(), message)
+		if err != nil {
+			if !errors.Is(err, plugin.ErrInstruction) {
+				t.Errorf("%q: %v is not ErrInstruction", message, err)
+			}
+			return
+		}
+		if _, ok := answer.(miniaccounts.UserList); !ok {
+			t.Errorf("%q is answered %T", message, answer)
+		}
+	})
+}

@@ -306,3 +306,15 @@ func TestUsers(t *testing.T) {
 		}
 	})
 }
+
+// Whatever is in the store is refused, or is what is written again.
+func FuzzStoredTokens(f *testing.F) {
+	for _, seed := range []string{"", "-", nameOf("a"), nameOf("a") + " " + nameOf("b"), nameOf("a") + " ", "sha256:" + nameOf("a")} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		if again, err := miniaccounts.DecodeTokens(value); err == nil && again != value {
+			t.Errorf("%q is read, and written as %q", value, again)
+		}
+	})
+}
