@@ -34,8 +34,9 @@ const (
 
 // Trace finds the nodes on the way to address, the nearest first. The last one
 // is that which has the address, or, as its Reject says, that which knows no
-// way on, or gets no answer from the next one (R00). Nodes that keep less than a quarter of a second for themselves may be
-// missing, and those that forward without a look at the time always are.
+// way on, or gets no answer from the next one (R00). Nodes that keep less than
+// a quarter of a second for themselves may be missing, and those that forward
+// without a look at the time always are.
 //
 // The error is that of ctx, or says why no packet leaves; the hops that were
 // found until then are returned with it.

@@ -74,17 +74,27 @@ func (h *Handler) addAccount(r *http.Request) (any, error) {
 		return nil, err
 	}
 	defer done()
+	if _, taken := h.c.Account(body.ID); taken { // before its link is made, which may listen
+		return nil, problemf(http.StatusConflict, "account %q is there already: PUT /accounts/{id} replaces it", body.ID)
+	}
 	a, err := h.newAccount(r.Context(), body.ID, body.Options)
 	if err != nil {
 		return nil, err
 	}
-	if _, taken := h.c.Account(a.ID); taken {
-		return nil, problemf(http.StatusConflict, "account %q is there already: PUT /accounts/{id} replaces it", a.ID)
-	}
-	if err := h.c.AddAccount(r.Context(), a); err != nil {
+	if err := h.add(r.Context(), a); err != nil {
 		return nil, err
 	}
 	return Added{Plugin: a.ID, Connected: a.Plugin.Connected()}, nil
+}
+
+// add adds an account that was made for it. One that cannot be added leaves no
+// link behind, whether that was opened or not.
+func (h *Handler) add(ctx context.Context, a connector.Account) error {
+	err := h.c.AddAccount(ctx, a)
+	if err != nil {
+		h.discard(a)
+	}
+	return err
 }
 
 // newAccount has the host make an account, and says what is wrong with it.
@@ -104,12 +114,25 @@ func (h *Handler) newAccount(ctx context.Context, id string, record json.RawMess
 		return none, problemf(http.StatusBadRequest, "account %q: %v", id, err)
 	}
 	if a.ID != id {
-		return none, fmt.Errorf("admin: Options.NewAccount has made account %q in place of %q", a.ID, id)
+		err = fmt.Errorf("admin: Options.NewAccount has made account %q in place of %q", a.ID, id)
+	} else if fault := a.Validate(); fault != nil {
+		err = problemf(http.StatusBadRequest, "%v", fault)
 	}
-	if err := a.Validate(); err != nil {
-		return none, problemf(http.StatusBadRequest, "%v", err)
+	if err != nil {
+		h.discard(a)
+		return none, err
 	}
 	return a, nil
+}
+
+// discard closes the link of an account that is not added.
+func (h *Handler) discard(a connector.Account) {
+	if a.Plugin == nil {
+		return
+	}
+	if err := a.Plugin.Close(); err != nil {
+		h.c.Logger().Warn("the link of an account that was not added was not closed well", slog.String("account", a.ID), slog.Any("error", err))
+	}
 }
 
 // change waits until nobody else changes accounts: an account is replaced in
@@ -162,7 +185,7 @@ func (h *Handler) putAccount(r *http.Request) (any, error) {
 		h.c.Logger().Warn("replacing an account", slog.String("account", a.ID), slog.Any("error", former))
 	}
 	added := Added{Plugin: a.ID, Replaced: !errors.Is(former, connector.ErrUnknownAccount)}
-	if err := h.c.AddAccount(ctx, a); err != nil {
+	if err := h.add(ctx, a); err != nil {
 		if added.Replaced {
 			err = fmt.Errorf("the former account was removed, and the new one could not be added: %w", err)
 		}

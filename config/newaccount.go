@@ -28,7 +28,9 @@ func (a *Assembly) NewAccount(ctx context.Context, id string, record json.RawMes
 		return connector.Account{}, err
 	}
 	a.deduplication.set(&planned.Account)
-	a.others[id] = planned
+	if _, there := a.Connector.Account(id); !there { // one that is there was made of another record
+		a.others[id] = planned
+	}
 	account := planned.account()
 	account.Plugin = link
 	return account, nil

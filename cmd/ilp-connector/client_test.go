@@ -335,6 +335,37 @@ func TestAddingByTheAPI(t *testing.T) {
 	p.says(`changes="added dora"`)
 }
 
+// An account that cannot be added leaves nothing behind: its link does not go on
+// listening, and SIGHUP does not take it for the one that is there.
+func TestAddingInVain(t *testing.T) {
+	port, path := freePort(t), configuration(t, "", `"bob": `+record("child", "loopback", "{}"))
+	p := launch(t, []string{"CONNECTOR_ADMIN_API=true", "CONNECTOR_ADMIN_API_PORT=" + port}, "-config", path)
+	p.says(runs)
+	add := func(id, record string, want int) {
+		t.Helper()
+		response, err := http.Post("http://127.0.0.1:"+port+"/addAccount", "application/json", strings.NewReader(`{"id": "`+id+`", "options": `+record+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if text, err := io.ReadAll(response.Body); err != nil || response.StatusCode != want {
+			t.Errorf("adding %s is answered %s %s, %v; want %d", id, response.Status, text, err, want)
+		}
+	}
+	add("bob", listener("token of carl"), http.StatusConflict) // he is there
+	child := strings.Replace(strings.Replace(listener("token of carl"), "peer", "child", 1), "{", `{"ilpAddressSegment": "bob", `, 1)
+	add("carl", child, http.StatusConflict) // bob has that segment
+	add("carl", listener("token of carl"), http.StatusOK)
+	configuration(t, path, `"bob": `+listener("token of bob"))
+	p.signal(syscall.SIGHUP)
+	p.says(`changes="changed bob"`)
+	add("bob", listener("token of dora"), http.StatusConflict)
+	configuration(t, path, `"bob": `+listener("token of dora"))
+	p.signal(syscall.SIGHUP)
+	p.says(`(?s)changes="changed bob".*changes="changed bob"`)
+	add("emma", listener("token of bob"), http.StatusOK) // which he has given back
+}
+
 // The figures have what the chain of the admin API measures.
 func TestMetricsHaveDurations(t *testing.T) {
 	port := freePort(t)

@@ -32,8 +32,8 @@ const (
 )
 
 // Group is the sockets that one counterparty of a server has. A socket is in
-// it from its authentication to its end, or until we end it. All methods may be called
-// concurrently.
+// it from its authentication to its end, or until we end it. All methods may be
+// called concurrently.
 type Group struct {
 	Link
 	// Admits, unless it is nil, is asked once more when a socket joins, for
